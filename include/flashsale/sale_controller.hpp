@@ -1,0 +1,134 @@
+/// SaleController: the operator's side. Start here.
+///
+///   create -> open -> (pause <-> resume) -> drain -> close -> retire
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "flashsale/connection_pool.hpp"
+#include "flashsale/error.hpp"
+#include "flashsale/options.hpp"
+#include "flashsale/order_sink.hpp"
+#include "flashsale/types.hpp"
+
+namespace flashsale {
+
+/// How won orders leave Redis; see order_queue.hpp.
+enum class QueueMode : std::uint8_t { journal, list };
+std::string_view name(QueueMode mode);
+
+/// What is to be sold, and how. Owns its strings; each setter returns the sale, so that they chain.
+class Sale {
+ public:
+  explicit Sale(SaleId sale) : id(sale.text()) {}
+
+  /// Adds an item: `units` 0..kUnitsMax for sale, at most `limit` of them (1..kQuantityMax) to one buyer.
+  Sale& item(ItemId name, std::int64_t units, std::int64_t limit) {
+    items.push_back({std::string(name.text()), units, limit, 0});
+    return *this;
+  }
+
+  std::string id;
+  std::vector<ItemRow> items;              ///< 1..kItemCountMax, no name twice
+  std::optional<std::int64_t> opens_ms;    ///< Unix ms by Redis' clock: opens then, without an `open`
+  std::optional<std::int64_t> closes_ms;   ///< Unix ms: ends then, without a `close`
+  QueueMode queue = QueueMode::journal;
+  milliseconds hold{0};                    ///< how long a reservation holds units unconfirmed, 0: for ever; <= 30 days
+  milliseconds probe{50};                  ///< how stale a process's knowledge of a refusal may be, 10 ms..5 s
+  std::uint32_t replicas = 0;              ///< least number of replicas that level `replicas` waits for, 0..16
+  std::uint32_t buyer_orders_max = 16;     ///< 1..kBuyerOrdersMax
+};
+
+/// A sale as Redis has it now.
+struct SaleStatus {
+  struct Item {
+    std::string item;
+    std::int64_t total = 0;
+    std::int64_t booked = 0;  ///< units that are held, bought, or on their way back
+    std::int64_t limit = 0;
+  };
+  std::string sale;
+  SaleState state = SaleState::created;
+  QueueMode queue = QueueMode::journal;
+  bool fenced = false;            ///< Redis' history is not the sale's: nothing is sold until the worker reconciled
+  std::int64_t now_ms = 0;        ///< Redis' clock
+  std::int64_t opens_ms = 0;
+  std::int64_t closes_ms = 0;     ///< 0: never by itself
+  std::int64_t hold_ms = 0;
+  std::int64_t probe_ms = 0;
+  std::uint32_t replicas = 0;
+  std::uint32_t buyer_orders_max = 0;
+  Position at;                    ///< the last entry written
+  Position watermark;             ///< the last entry known to be in the database; list mode: none
+  std::uint64_t waiting = 0;      ///< entries (journal) or orders (list) not handed over yet
+  std::vector<Item> items;
+
+  /// What a page should call it now: not_started, open, paused, draining or ended, by state and schedule.
+  std::string_view phase() const;
+};
+
+/// Controls sales. Thread-safe; construction does no I/O and cannot fail.
+///
+/// Acts on a sale in journal mode need the sink: the act is an entry, and the call returns when the database has it, so
+/// it survives whatever happens next. Acts that let units be sold again return once they are in force, up to the
+/// sale's probe time later. Every act blocks ControllerOptions::timeout at most and costs a few round trips and one
+/// transaction. Acts that find the sale already so succeed and change nothing.
+///
+/// Errors of every act: invalid_argument, not_found, conflict (not from this state), unsupported (no sink), lost,
+/// refused, closed (effect none); timed_out, disconnected (none or unknown: do it again); paused by the fence is
+/// `refused` and says so.
+class SaleController {
+ public:
+  explicit SaleController(std::shared_ptr<ConnectionPool> pool, std::shared_ptr<OrderSink> sink = nullptr,
+                          ControllerOptions options = {});
+
+  /// Makes a sale; never overwrites one. Equal terms finish or repeat an earlier create; others are `conflict`, as is
+  /// the id of a retired sale. With `opens_ms` it opens by itself; else with `open`.
+  [[nodiscard]] Result<void> create(const Sale& sale);
+  /// Stores the public facts of an item (opaque, up to kInfoBytesMax bytes) for pages to read. Any number of times.
+  [[nodiscard]] Result<void> preload(SaleId sale, ItemId item, std::string_view info);
+  /// Opens it now, whatever its schedule said. From created, open.
+  [[nodiscard]] Result<void> open(SaleId sale);
+  /// Sets when it opens and closes by itself, judged by Redis' clock in the script. nullopt leaves that time as it is;
+  /// closes_ms 0 is never. From created, open, paused.
+  [[nodiscard]] Result<void> schedule(SaleId sale, std::optional<std::int64_t> opens_ms,
+                                      std::optional<std::int64_t> closes_ms);
+  /// Sells nothing from the next batch on. From open, draining.
+  [[nodiscard]] Result<void> pause(SaleId sale);
+  /// Sells again. From paused, draining.
+  [[nodiscard]] Result<void> resume(SaleId sale);
+  /// Sells nothing more while what was sold is handed over. From open, paused.
+  [[nodiscard]] Result<void> drain(SaleId sale);
+  /// Ends the sale for good. From every state.
+  [[nodiscard]] Result<void> close(SaleId sale);
+  /// Adds `units` (negative: takes away, never below what is booked) to an item's total, once for each `operation`.
+  /// `conflict` if the operation was used with other arguments, or if less than `units` is unsold.
+  [[nodiscard]] Result<void> restock(SaleId sale, ItemId item, std::int64_t units, OperationId operation);
+  /// Removes a closed sale from Redis once everything it sold was handed over; its id is never used again where there
+  /// is a sink. `conflict` until then.
+  [[nodiscard]] Result<void> retire(SaleId sale);
+
+  /// The sale as Redis has it, from a replica where one is fit. One or two round trips.
+  [[nodiscard]] Result<SaleStatus> status(SaleId sale, Role from = Role::replica);
+  /// What preload stored, item by item; from a replica where one is fit. Items without are left out. One round trip.
+  [[nodiscard]] Result<std::vector<std::pair<std::string, std::string>>> info(SaleId sale);
+
+  /// Rebuilds a sale whose Redis lost its history from the database, and sells on (see order_worker.hpp). Also ends a
+  /// pause that somebody else's reconcile left. Blocks `deadline` at most; safe to run anywhere, any number of times.
+  [[nodiscard]] Result<void> reconcile(SaleId sale, Deadline deadline);
+  /// For the operator alone, when Redis or the database went back and nothing can be proven: goes on with what Redis
+  /// (list mode) or the database (journal mode) has now, under a new epoch. What only the other one knew is lost.
+  [[nodiscard]] Result<void> reopen_accepting_loss(SaleId sale, Deadline deadline);
+
+ private:
+  std::shared_ptr<ConnectionPool> pool_;
+  std::shared_ptr<OrderSink> sink_;
+  ControllerOptions options_;
+};
+
+}  // namespace flashsale

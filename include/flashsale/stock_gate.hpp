@@ -1,0 +1,62 @@
+/// StockGate: the hot path. Decides, for a crowd, who gets a unit.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "flashsale/completion_queue.hpp"
+#include "flashsale/connection_pool.hpp"
+#include "flashsale/error.hpp"
+#include "flashsale/options.hpp"
+#include "flashsale/outcome.hpp"
+#include "flashsale/types.hpp"
+
+namespace flashsale {
+
+/// Sells units of many sales through one pool; calls made at the same time travel as one batch.
+/// Thread-safe. Construction does no I/O and cannot fail; threads and connections come with the first call.
+/// Destruction answers every call still waiting with `closed` and joins its threads, within one round trip.
+class StockGate {
+ public:
+  explicit StockGate(std::shared_ptr<ConnectionPool> pool, GateOptions options = {});
+  ~StockGate();
+  StockGate(const StockGate&) = delete;
+  StockGate& operator=(const StockGate&) = delete;
+
+  /// Asks for `call.quantity` units of `call.item` for `call.buyer`; atomic and idempotent by `call.request`.
+  /// Strings are copied before it returns. A buyer's same request always means the same purchase: asked again after
+  /// it won, it hears the same order; refusals are not remembered, so a refused request is judged anew.
+  ///
+  /// Outcomes, the first that applies: already_reserved / already_confirmed / already_released / expired / dead (this
+  /// request won before) - ended, paused, not_started - limit_reached - sold_out - reserved. Below `call.level`:
+  /// pending, with the order.
+  /// Errors: invalid_argument, not_found, conflict, unsupported, refused, closed, forked, internal (effect none);
+  /// busy (none: the gate's waiting requests are full); timed_out, disconnected, protocol (none or unknown).
+  /// The gate itself sends again after an unknown effect until the deadline; if the caller hears `unknown`, ask again
+  /// with the same request, or `resolve`.
+  /// Blocks at most the timeout; one round trip, shared with every other caller of that moment.
+  [[nodiscard]] Result<Answer> reserve(const Call& call);
+
+  /// Asks the primary what became of a request: already_reserved, already_confirmed, already_released, expired, dead,
+  /// or not_reserved. For a request that went through this gate `not_reserved` is final: it waits until no copy still
+  /// under way could win. For one sent by another process it is final once the longest timeout (30 s) has passed.
+  /// Errors as reserve, always with effect none. Blocks at most the timeout; one round trip, shared.
+  [[nodiscard]] Result<Answer> resolve(const OrderKey& order, CallOptions options = {});
+
+  /// What a page polls after the sale: as resolve, but from a replica where one is fit. `not_reserved` comes from the
+  /// primary only, and is not final. Errors and cost as resolve.
+  [[nodiscard]] Result<Answer> status(const OrderKey& order, CallOptions options = {});
+
+  /// Hands in `count` calls; each accepted one yields exactly one event in `queue`. Strings are copied before it
+  /// returns. Returns how many were accepted, from the front: fewer than `count` means the gate or the queue is full
+  /// (`busy`) from there on. A call with a field out of bounds is accepted and answered `invalid_argument`.
+  /// Never blocks. With one lane, calls are decided in the order in which they were submitted.
+  /// Errors: closed, forked: nothing was accepted.
+  [[nodiscard]] Result<std::size_t> submit(const Call* calls, std::size_t count, CompletionQueue& queue);
+
+ private:
+  class Body;
+  std::unique_ptr<Body> body_;
+};
+
+}  // namespace flashsale
