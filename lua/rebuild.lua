@@ -1,0 +1,25 @@
+#!lua
+-- rebuild.lua: one chunk of a sale rebuilt from the database, while its gate is closed. PROTOCOL section 10.
+--
+-- KEYS[1] fs:{S}:meta  KEYS[2] fs:{S}:buyers  KEYS[3] fs:{S}:holds  KEYS[4] fs:{S}:ops  KEYS[5] fs:{S}:winners
+-- ARGV[1] nonce  [2] meta.rec as close_gate.lua set it  [3] number of this chunk: 0 is clear, then 1, 2, ...
+-- ARGV[4] clear, buyers, holds or ops
+-- ARGV[5..] pairs, at most 1,000: buyer and record; deadline and member; operation and its arguments
+-- Returns {nonce, verdict}: ok; claimed (another reconcile has taken over, or meta is gone); torn (the chunk before
+--   this one is not here).
+-- meta.rebuilt counts the chunks, so each has its effect once and in its turn: a copy of `clear` that stalled on its
+-- way cannot wipe what came after it.
+-- Cost: O(pairs); clear frees the old keys in the background.
+local A, call = ARGV, redis.call
+local m = call('HMGET', KEYS[1], 'rec', 'rebuilt')
+if m[1] ~= A[2] then return {A[1], 'claimed'} end
+local done, number = tonumber(m[2]) or -1, tonumber(A[3])
+if number <= done then return {A[1], 'ok'} end
+if number > done + 1 then return {A[1], 'torn'} end
+if A[4] == 'clear' then call('UNLINK', KEYS[2], KEYS[3], KEYS[4], KEYS[5])
+elseif A[4] == 'buyers' then call('HSET', KEYS[2], unpack(A, 5))
+elseif A[4] == 'holds' then call('ZADD', KEYS[3], unpack(A, 5))
+elseif A[4] == 'ops' then call('HSET', KEYS[4], unpack(A, 5))
+else return redis.error_reply('FLASHSALE ARGV') end
+call('HSET', KEYS[1], 'rebuilt', A[3])
+return {A[1], 'ok'}

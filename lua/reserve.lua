@@ -1,0 +1,174 @@
+#!lua
+-- reserve.lua: decides a batch of requests of one sale, in order, and journals what it sold. PROTOCOL section 3.
+--
+-- KEYS[1] fs:{S}:meta     hash
+-- KEYS[2] fs:{S}:buyers   hash: '#' = epoch; buyer -> record
+-- KEYS[3] fs:{S}:journal  stream   (in list mode: fs:{S}:orders, list)
+-- KEYS[4] fs:{S}:holds    zset     (only in a sale with holds)
+-- ARGV[1] epoch  [2] uuid of the sale  [3] not_after_ms  [4] nonce
+-- ARGV[5] four bytes a request: item's index from 1 (0: the sale has no such item), quantity in 3 digits of base 128
+-- ARGV[6..] four runs of n: buyers, requests, first records, bodies. The caller writes both strings of a request:
+--   first record  "1 <item>=<quantity>\n<request> <item> <quantity> <index>"    as if it were the buyer's first order
+--   body          "<index> <item id> <quantity> <request> <payload>"
+--                 (list mode: ".<index> <buyer> <item id> <quantity> <request> <payload>")
+-- A record: "<orders> <item>=<units held>...", then per order a line
+--   "\n<request> <item> <quantity> <index> <epoch>-<seq> <state>[ <hold until ms>]"
+--   state: r reserved, c confirmed, g releasing, d released, x expiring, e expired, k dead
+-- Returns {nonce, verdict, now_ms}, verdict one of absent, layout, fenced, stale (another epoch or sale), late; or
+--   {nonce, 'ok', now_ms, seq, letters, units left, seq that last sold, reopen_ms (each one number an item),
+--    shut_ms, probe_ms, hold_until_ms, then "<order id>[ <hold until>]" for each retried request}
+--   letters: a reserved; i invalid, n no such item, c conflict, e ended, p paused, t draining, w not started, l limit,
+--   s sold out; R C G D X E K: won before, in that state
+-- Cost: O(batch); no loop over a buyer's orders. Nothing is written before the one write that can refuse, XADD.
+local A, call, find, match, byte = ARGV, redis.call, string.find, string.match, string.byte
+local format, upper, sub, concat = string.format, string.upper, string.sub, table.concat
+
+local function refuse(verdict, now) return {A[4], verdict, now or 0} end
+
+-- Guards and fence: is this the sale, whole, on the history it was opened under?
+local m = call('HMGET', KEYS[1], 'layout', 'state', 'opens_ms', 'closes_ms', 'reopen_ms', 'epoch', 'hist', 'rec',
+  'seq', 'link', 'last_ms', 'buyer_orders_max', 'uuid', 'queue', 'hold_ms', 'probe_ms', 'items')
+local guard = call('HGET', KEYS[2], '#')
+if not m[1] and not guard then return refuse('absent') end
+if m[1] ~= '1' then return refuse(m[1] and 'layout' or 'fenced') end
+if guard ~= m[6] or m[8] ~= '' then return refuse('fenced') end
+if not find(call('INFO', 'replication'), '\nmaster_replid:' .. m[7] .. '\r', 1, true) then return refuse('fenced') end
+local t = call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+if now < tonumber(m[11]) then now = tonumber(m[11]) end
+if m[6] ~= A[1] or m[13] ~= A[2] then return refuse('stale', now) end
+if not find(A[3], '^[1-9]%d*$') or now > tonumber(A[3]) then return refuse('late', now) end
+
+local k = tonumber(m[17])
+local H, n = A[5], #A[5] / 4
+if n < 1 or n > 512 or n % 1 ~= 0 or #A ~= 5 + 4 * n then return redis.error_reply('FLASHSALE ARGV') end
+local list, hold_ms = m[14] == 'list', tonumber(m[15])
+
+-- What the sale as a whole says to whoever won nothing yet, and for how long its schedule will not change that.
+local opens, closes, reopen = tonumber(m[3]), tonumber(m[4]), tonumber(m[5])
+local shut, shut_ms = nil, 0
+if m[2] == 'closed' or (closes > 0 and now >= closes) then shut = 'e'
+elseif m[2] == 'paused' then shut = 'p'
+elseif m[2] == 'draining' then shut = 't'
+elseif m[2] == 'created' then shut = 'w'
+elseif now < opens or now < reopen then
+  shut, shut_ms = 'w', math.max(opens, reopen) - now
+end
+
+-- The items: units left, as far as they may be sold now.
+local fields = {}
+for j = 1, k do
+  local f = 5 * j
+  fields[f-4], fields[f-3], fields[f-2] = 'total:' .. j, 'booked:' .. j, 'limit:' .. j
+  fields[f-1], fields[f] = 'sold_seq:' .. j, 'reopen_ms:' .. j
+end
+local items = call('HMGET', KEYS[1], unpack(fields))
+local left, limit, real = {}, {}, {}
+for j = 1, k do
+  local f = 5 * j
+  real[j] = items[f-4] - items[f-3]
+  left[j], limit[j] = real[j], tonumber(items[f-2])
+  if now < tonumber(items[f]) then left[j] = 0 end
+end
+local before = {unpack(left)}
+
+-- One search over all ids finds whether any has a byte that it must not have; only then is it asked which.
+local B, R, F, Y = 5, 5 + n, 5 + 2 * n, 5 + 3 * n
+local strange = find(concat(A, '', B + 1, B + 2 * n), '[^%w_.:@-]')
+local function invalid(id) return #id < 1 or #id > 64 or (strange and find(id, '[^%w_.:@-]')) end
+
+local has = call('HMGET', KEYS[2], unpack(A, B + 1, B + n))
+local orders_max = tonumber(m[12])
+local seq = format('%d', m[9] + 1)
+local hold_until = hold_ms > 0 and now + hold_ms or 0
+local suffix = ' ' .. A[1] .. '-' .. seq .. ' r'
+if hold_until > 0 then suffix = suffix .. format(' %d', hold_until) end
+
+-- The record with one order more: counts in the head, the order's line at the end.
+local function add_order(rec, head, count, j, held, want, first)
+  local line = match(first, '\n.*$')
+  local key = ' ' .. j .. '='
+  local p, pe = find(head, key, 1, true)
+  local counts = match(head, '^%d+(.*)$')
+  if p then
+    local rest = match(head, '^%d+(.*)$', pe + 1)
+    counts = sub(head, #match(head, '^%d+') + 1, pe) .. format('%d', held + want) .. rest
+  else counts = counts .. key .. format('%d', want) end
+  return format('%d', count + 1) .. counts .. sub(rec, #head + 1) .. line
+end
+
+local letters, retried, mine, w, q, z = {}, {}, {}, {}, {}, {}
+for i = 1, n do
+  local j, q1, q2, q3 = byte(H, 4 * i - 3, 4 * i)
+  local want = (q1 * 128 + q2) * 128 + q3
+  local buyer, request = A[B + i], A[R + i]
+  local rec = mine[buyer] or has[i]
+  local s, e
+  if rec then s, e = find(rec, '\n' .. request .. ' ', 1, true) end
+  local letter
+  if want < 1 or want > 1000000 or invalid(buyer) or invalid(request) then letter = 'i'
+  elseif not left[j] then letter = 'n'
+  elseif s then
+    local item, units, index, id, state, till = match(rec, '^(%d+) (%d+) (%d+) (%S+) (%a) ?(%d*)', e + 1)
+    if tonumber(item) ~= j or tonumber(units) ~= want then letter = 'c'
+    else
+      if state == 'r' and till ~= '' and now >= tonumber(till) then state = 'e' end
+      letter = upper(state)
+      retried[#retried + 1] = id .. '.' .. index .. (till ~= '' and ' ' .. till or '')
+    end
+  elseif shut then letter = shut
+  else
+    local held, count, head = 0, 0, nil
+    if rec then
+      head = match(rec, '^[^\n]+')
+      count = tonumber(match(head, '^%d+'))
+      held = tonumber(match(head, ' ' .. j .. '=(%d+)') or 0)
+    end
+    if held + want > limit[j] or count >= orders_max then letter = 'l'
+    elseif want > left[j] then letter = 's'
+    else
+      letter = 'a'
+      left[j] = left[j] - want
+      local value = (rec and add_order(rec, head, count, j, held, want, A[F + i]) or A[F + i]) .. suffix
+      mine[buyer] = value
+      local x = #w
+      w[x + 1], w[x + 2] = buyer, value
+      if list then q[#q + 1] = A[1] .. '-' .. seq .. A[Y + i]
+      else q[x + 1], q[x + 2] = buyer, A[Y + i] end
+      if hold_until > 0 then
+        z[x + 1], z[x + 2] = format('%d', hold_until), A[1] .. '-' .. seq .. format('.%d ', i - 1) .. buyer
+      end
+    end
+  end
+  letters[i] = letter
+end
+
+-- The writes. XADD is the only one that can refuse, so it goes first; a list has no such guard and needs none, for
+-- nothing ever reads it by position.
+if #w > 0 then
+  if list then call('LPUSH', KEYS[3], unpack(q))
+  else
+    local id = A[1] .. '-' .. seq
+    local x = redis.pcall('XADD', KEYS[3], 'NOMKSTREAM', id, 'h',
+      '1 reserve ' .. A[4] .. ' ' .. m[10] .. format(' %d %d', now, hold_until), unpack(q))
+    if x ~= id then return refuse('fenced', now) end
+  end
+  local u = {'seq', seq, 'link', A[4], 'last_ms', format('%d', now)}
+  for j = 1, k do
+    if left[j] ~= before[j] then
+      local x = #u
+      items[5 * j - 1] = seq
+      real[j] = left[j]
+      u[x + 1], u[x + 2] = 'booked:' .. j, format('%d', items[5 * j - 4] - left[j])
+      u[x + 3], u[x + 4] = 'sold_seq:' .. j, seq
+    end
+  end
+  call('HSET', KEYS[1], unpack(u))
+  call('HSET', KEYS[2], unpack(w))
+  if #z > 0 then call('ZADD', KEYS[4], unpack(z)) end
+else seq = m[9] end
+
+local sold, reopens = {}, {}
+for j = 1, k do sold[j], reopens[j] = items[5 * j - 1], items[5 * j] end
+return {A[4], 'ok', now, seq, concat(letters), concat(left, ' '), concat(sold, ' '), concat(reopens, ' '),
+  shut_ms, tonumber(m[16]), hold_until, unpack(retried)}
