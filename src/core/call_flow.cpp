@@ -1,0 +1,79 @@
+#include "core/call_flow.hpp"
+
+#include <string>
+
+#include "core/error_reply.hpp"
+
+namespace flashsale::core {
+
+Step CallFlow::again(ErrorCode code, std::string_view text, std::optional<Heard> heard) {
+  error_ = {code, effect_, std::string(text)};
+  heard_ = heard;
+  heard_text_ = text;
+  return Step::pause;
+}
+
+Step CallFlow::give_up(ErrorCode code, std::string_view text, Effect effect) {
+  if (effect == Effect::unknown) effect_ = effect;
+  error_ = {code, effect_, std::string(text)};
+  return Step::fail;
+}
+
+Step CallFlow::leased() {
+  loaded_ = false;
+  heard_.reset();
+  return Step::send;
+}
+
+Step CallFlow::not_leased(const Error& error) {
+  if (error.code == ErrorCode::closed || error.code == ErrorCode::forked)
+    return give_up(error.code, error.detail, Effect::none);
+  return again(error.code, error.detail, std::nullopt);
+}
+
+Step CallFlow::replied(const Reply& reply) {
+  if (reply.type != Reply::Type::error) return Step::answer;
+  switch (sort_error_reply(reply.text)) {
+    case ErrorReply::no_script:
+      // A second NOSCRIPT on one lease means that somebody flushes scripts right now: begin anew, a moment later.
+      return loaded_ ? again(ErrorCode::refused, reply.text, std::nullopt) : Step::load;
+    case ErrorReply::moved: return again(ErrorCode::disconnected, reply.text, Heard::moved);
+    case ErrorReply::ask: return again(ErrorCode::disconnected, reply.text, Heard::ask);
+    case ErrorReply::not_primary: return again(ErrorCode::disconnected, reply.text, Heard::not_primary);
+    case ErrorReply::busy: return again(ErrorCode::refused, reply.text, std::nullopt);
+    case ErrorReply::full:
+      writes_refused_ = true;
+      return give_up(ErrorCode::refused, reply.text, Effect::none);
+    case ErrorReply::denied: return give_up(ErrorCode::refused, reply.text, Effect::none);
+    case ErrorReply::in_script: return give_up(ErrorCode::internal, reply.text, Effect::unknown);
+    case ErrorReply::other: break;
+  }
+  return give_up(ErrorCode::protocol, reply.text, Effect::none);
+}
+
+Step CallFlow::loaded(const Reply& reply) {
+  loaded_ = true;
+  if (reply.type != Reply::Type::error) return Step::send;
+  // Whoever may not load waits for whoever may: a worker or a reconcile loads every script before it reopens a sale.
+  if (sort_error_reply(reply.text) == ErrorReply::denied) return again(ErrorCode::refused, reply.text, std::nullopt);
+  return replied(reply);
+}
+
+Step CallFlow::stopped(const Error& error) {
+  if (error.code == ErrorCode::timed_out && error.effect == Effect::unknown) {
+    effect_ = Effect::unknown;
+    error_ = error;
+    heard_ = Heard::broken;  // should it be given back now: replies are owed on it
+    return Step::await;
+  }
+  if (error.effect == Effect::unknown) effect_ = Effect::unknown;
+  return again(error.code, error.detail, Heard::broken);
+}
+
+Step CallFlow::expired() {
+  error_.effect = effect_;
+  if (error_.code != ErrorCode::refused) error_.code = ErrorCode::timed_out;
+  return Step::fail;
+}
+
+}  // namespace flashsale::core

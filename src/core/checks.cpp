@@ -1,0 +1,93 @@
+#include "core/checks.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+
+namespace flashsale::core {
+namespace {
+
+// One table of 256 entries serves all alphabets: a bit each.
+enum Alphabet : std::uint8_t { kSale = 1, kItem = 2, kBuyer = 4 };
+
+constexpr std::array<std::uint8_t, 256> make_alphabets() {
+  std::array<std::uint8_t, 256> table{};
+  for (int c = 0; c < 256; ++c) {
+    const bool word = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    if (word || c == '_' || c == '.' || c == '-') table[static_cast<std::size_t>(c)] = kSale | kItem | kBuyer;
+    if (c == ':') table[static_cast<std::size_t>(c)] = kSale | kBuyer;
+    if (c == '@') table[static_cast<std::size_t>(c)] = kBuyer;
+  }
+  return table;
+}
+constexpr auto kAlphabets = make_alphabets();
+
+bool is_id(std::string_view text, Alphabet alphabet) {
+  if (text.empty() || text.size() > kIdBytesMax) return false;
+  std::uint8_t all = 0xff;
+  for (const unsigned char byte : text) all = static_cast<std::uint8_t>(all & kAlphabets[byte]);
+  return (all & alphabet) != 0;
+}
+
+Defect check_id(std::string_view field, std::string_view text, Alphabet alphabet) {
+  if (is_id(text, alphabet)) return std::nullopt;
+  const auto bytes = alphabet == kSale ? "A-Za-z0-9_.:-" : alphabet == kItem ? "A-Za-z0-9_.-" : "A-Za-z0-9_.:@-";
+  if (text.empty() || text.size() > kIdBytesMax)
+    return fmt::format("{} must have 1 to {} bytes, has {}", field, kIdBytesMax, text.size());
+  return fmt::format("{} must consist of [{}]", field, bytes);
+}
+
+}  // namespace
+
+Defect check_sale(std::string_view id) { return check_id("sale", id, kSale); }
+Defect check_item(std::string_view id) { return check_id("item", id, kItem); }
+Defect check_buyer(std::string_view id) { return check_id("buyer", id, kBuyer); }
+Defect check_request(std::string_view id) { return check_id("request", id, kBuyer); }
+Defect check_operation(std::string_view id) { return check_id("operation", id, kBuyer); }
+Defect check_consumer(std::string_view id) { return check_id("consumer", id, kBuyer); }
+
+Defect check_quantity(std::uint32_t quantity) {
+  if (quantity >= 1 && quantity <= kQuantityMax) return std::nullopt;
+  return fmt::format("quantity must be 1 to {}, is {}", kQuantityMax, quantity);
+}
+
+Defect check_payload(std::size_t bytes, std::size_t bytes_max) {
+  if (bytes <= bytes_max) return std::nullopt;
+  return fmt::format("payload must have at most {} bytes, has {}", bytes_max, bytes);
+}
+
+Defect check_timeout(milliseconds timeout) {
+  if (timeout >= milliseconds{1} && timeout <= kTimeoutMax) return std::nullopt;
+  return fmt::format("timeout must be 1 to {} ms, is {}", kTimeoutMax.count(), timeout.count());
+}
+
+Defect check_call(const Call& call, std::size_t payload_bytes_max) {
+  if (call.verb < Verb::reserve || call.verb > Verb::status)
+    return fmt::format("verb must be 1 to 5, is {}", static_cast<std::int32_t>(call.verb));
+  if (auto defect = check_sale(call.sale.text())) return defect;
+  if (call.verb == Verb::reserve)
+    if (auto defect = check_item(call.item.text())) return defect;
+  if (auto defect = check_buyer(call.buyer.text())) return defect;
+  if (auto defect = check_request(call.request.text())) return defect;
+  if (call.verb == Verb::reserve) {
+    if (auto defect = check_quantity(call.quantity)) return defect;
+    if (auto defect = check_payload(call.payload.size(), payload_bytes_max)) return defect;
+  }
+  if (call.timeout != milliseconds{0})
+    if (auto defect = check_timeout(call.timeout)) return defect;
+  if (call.level < Level::usual || call.level > Level::database)
+    return fmt::format("level must be 0 to 3, is {}", static_cast<std::int32_t>(call.level));
+  return std::nullopt;
+}
+
+bool is_well_formed(const Call& call, std::size_t payload_bytes_max) {
+  const bool common = call.verb >= Verb::reserve && call.verb <= Verb::status && is_id(call.sale.text(), kSale) &&
+                      is_id(call.buyer.text(), kBuyer) && is_id(call.request.text(), kBuyer) &&
+                      call.level >= Level::usual && call.level <= Level::database &&
+                      call.timeout >= milliseconds{0} && call.timeout <= kTimeoutMax;
+  if (!common || call.verb != Verb::reserve) return common;
+  return is_id(call.item.text(), kItem) && call.quantity >= 1 && call.quantity <= kQuantityMax &&
+         call.payload.size() <= payload_bytes_max;
+}
+
+}  // namespace flashsale::core

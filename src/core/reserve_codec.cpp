@@ -1,0 +1,241 @@
+#include "core/reserve_codec.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/positions.hpp"
+#include "core/scripts.hpp"
+
+namespace flashsale::core {
+namespace {
+
+constexpr std::string_view kLetters = "ainceptwlsuoRCGDXEK";
+
+void append(std::string& arena, std::uint64_t number) {
+  const fmt::format_int digits(number);
+  arena.append(digits.data(), digits.size());
+}
+
+bool is_found(char letter) { return letter >= 'A' && letter <= 'Z'; }
+
+std::optional<Verdict> to_verdict(std::string_view text) {
+  if (text == "ok") return Verdict::ok;
+  if (text == "absent") return Verdict::absent;
+  if (text == "layout") return Verdict::layout;
+  if (text == "fenced") return Verdict::fenced;
+  if (text == "stale") return Verdict::stale;
+  if (text == "late") return Verdict::late;
+  return std::nullopt;
+}
+
+tl::unexpected<Error> nonsense(std::string_view what) {
+  return fail(ErrorCode::protocol, fmt::format("the script's reply {}", what), Effect::unknown);
+}
+
+template <class Integer>
+bool read_numbers(std::string_view text, std::size_t count, std::vector<Integer>& numbers) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto number = to_number<Integer>(next_word(text));
+    if (!number) return false;
+    numbers.push_back(*number);
+  }
+  return text.empty();
+}
+
+/// `<order id>[ <hold until>]`
+bool read_found(std::string_view text, Found& found) {
+  const auto order = to_order_id(next_word(text));
+  if (!order) return false;
+  found.order = *order;
+  if (text.empty()) return true;
+  const auto until = to_number<std::int64_t>(text);
+  found.hold_until_ms = until.value_or(0);
+  return until.has_value();
+}
+
+}  // namespace
+
+std::size_t SaleTerms::item_index(std::string_view item) const {
+  for (std::size_t i = 0; i < items.size(); ++i)
+    if (items[i] == item) return i + 1;
+  return 0;
+}
+
+void BatchEncoder::begin(std::string_view script_name, const SaleTerms& terms, std::int64_t not_after_ms,
+                         std::string_view nonce, std::size_t key_count) {
+  static constexpr std::string_view kCounts[] = {"0", "1", "2", "3", "4"};
+  command().clear();
+  command().insert(command().end(), {"EVALSHA", script(script_name).sha1, kCounts[key_count], terms.keys.meta,
+                                   terms.keys.buyers});
+  if (key_count >= 3) command().push_back(terms.queue == QueueMode::list ? terms.keys.orders : terms.keys.journal);
+  if (key_count >= 4) command().push_back(terms.keys.holds);
+  const auto from = arena_.size();
+  append(arena_, static_cast<std::uint64_t>(std::max<std::int64_t>(not_after_ms, 1)));
+  const auto not_after = keep(from);
+  command().insert(command().end(), {terms.epoch, terms.uuid, not_after, nonce});
+}
+
+void BatchEncoder::header(const SaleTerms& terms, const std::vector<Asked>& asked) {
+  const auto from = arena_.size();
+  for (const Asked& one : asked) {
+    arena_.push_back(static_cast<char>(terms.item_index(one.item)));
+    arena_.push_back(static_cast<char>(one.quantity >> 14 & 127));
+    arena_.push_back(static_cast<char>(one.quantity >> 7 & 127));
+    arena_.push_back(static_cast<char>(one.quantity & 127));
+  }
+  command().push_back(keep(from));
+}
+
+void BatchEncoder::record(const SaleTerms& terms, const Asked& asked, std::size_t index) {
+  const auto from = arena_.size();
+  const auto item = terms.item_index(asked.item);
+  arena_.append("1 ");
+  append(arena_, item);
+  arena_.push_back('=');
+  append(arena_, asked.quantity);
+  arena_.push_back('\n');
+  arena_.append(asked.request).push_back(' ');
+  append(arena_, item);
+  arena_.push_back(' ');
+  append(arena_, asked.quantity);
+  arena_.push_back(' ');
+  append(arena_, index);
+  command().push_back(keep(from));
+}
+
+void BatchEncoder::body(const SaleTerms& terms, const Asked& asked, std::size_t index) {
+  const auto from = arena_.size();
+  if (terms.queue == QueueMode::list) arena_.push_back('.');
+  append(arena_, index);
+  arena_.push_back(' ');
+  if (terms.queue == QueueMode::list) arena_.append(asked.buyer).push_back(' ');
+  arena_.append(asked.item).push_back(' ');
+  append(arena_, asked.quantity);
+  arena_.push_back(' ');
+  arena_.append(asked.request).push_back(' ');
+  arena_.append(asked.payload);
+  command().push_back(keep(from));
+}
+
+const std::vector<Command>& BatchEncoder::reserve(const SaleTerms& terms, const std::vector<Asked>& asked,
+                                     std::int64_t not_after_ms, std::string_view nonce) {
+  std::size_t bytes = 64;
+  for (const Asked& one : asked)
+    bytes += 96 + one.buyer.size() + 2 * one.request.size() + one.item.size() + one.payload.size();
+  arena_.clear();
+  arena_.reserve(bytes);
+  begin("reserve", terms, not_after_ms, nonce, terms.holds ? 4 : 3);
+  header(terms, asked);
+  for (const Asked& one : asked) command().push_back(one.buyer);
+  for (const Asked& one : asked) command().push_back(one.request);
+  for (std::size_t i = 0; i < asked.size(); ++i) record(terms, asked[i], i);
+  for (std::size_t i = 0; i < asked.size(); ++i) body(terms, asked[i], i);
+  return commands_;
+}
+
+const std::vector<Command>& BatchEncoder::look(const SaleTerms& terms, const std::vector<Asked>& asked, std::int64_t not_after_ms,
+                                  std::string_view nonce) {
+  arena_.clear();
+  arena_.reserve(64 + 4 * asked.size());
+  begin("look", terms, not_after_ms, nonce, 2);
+  header(terms, asked);
+  for (const Asked& one : asked) command().push_back(one.buyer);
+  for (const Asked& one : asked) command().push_back(one.request);
+  return commands_;
+}
+
+Result<BatchReply> read_batch_reply(const Reply& reply, std::string_view nonce, std::size_t count,
+                                    const SaleTerms& terms) {
+  const auto& e = reply.elements;
+  if (reply.type != Reply::Type::array || e.size() < 3 || e[0].text != nonce)
+    return nonsense("does not carry the batch's nonce");
+  const auto verdict = to_verdict(e[1].text);
+  if (!verdict) return nonsense("has an unknown verdict");
+  BatchReply batch;
+  batch.verdict = *verdict;
+  batch.now_ms = e[2].integer;
+  if (*verdict != Verdict::ok) return batch;
+  if (e.size() < 11) return nonsense("is too short");
+  const auto epoch = to_number<std::uint64_t>(terms.epoch);
+  const auto seq = to_number<std::uint64_t>(e[3].text);
+  if (!epoch || !seq) return nonsense("has no position");
+  batch.at = {*epoch, *seq};
+  batch.letters = e[4].text;
+  if (batch.letters.size() != count || batch.letters.find_first_not_of(kLetters) != std::string::npos)
+    return nonsense("does not have one known letter a request");
+  if (!read_numbers(e[5].text, terms.items.size(), batch.left) ||
+      !read_numbers(e[6].text, terms.items.size(), batch.sold_seq) ||
+      !read_numbers(e[7].text, terms.items.size(), batch.reopen_ms))
+    return nonsense("does not have one number an item");
+  batch.shut_ms = e[8].integer;
+  batch.probe_ms = e[9].integer;
+  batch.hold_until_ms = e[10].integer;
+  const auto retried = static_cast<std::size_t>(std::count_if(batch.letters.begin(), batch.letters.end(), is_found));
+  if (e.size() != 11 + retried) return nonsense("does not have one order a retried request");
+  batch.found.resize(retried);
+  for (std::size_t i = 0; i < retried; ++i)
+    if (!read_found(e[11 + i].text, batch.found[i])) return nonsense("has an order that does not read");
+  return batch;
+}
+
+namespace {
+
+Answer found_answer(const BatchReply& reply, char letter, std::size_t& found) {
+  const Found& order = reply.found[found++];
+  Answer answer;
+  answer.order = order.order;
+  switch (letter) {
+    case 'R': answer.outcome = Outcome::already_reserved; break;
+    case 'C': answer.outcome = Outcome::already_confirmed; break;
+    case 'G':
+    case 'D': answer.outcome = Outcome::already_released; break;
+    case 'K': answer.outcome = Outcome::dead; break;
+    default: answer.outcome = Outcome::expired; break;  // X, E
+  }
+  if (letter == 'R') answer.hold_until_ms = order.hold_until_ms;
+  return answer;
+}
+
+Answer paused_answer(const BatchReply& reply, PauseReason reason) {
+  Answer answer;
+  answer.outcome = Outcome::paused;
+  answer.reason = reason;
+  answer.retry_after_ms = reply.probe_ms;
+  return answer;
+}
+
+}  // namespace
+
+Result<Answer> answer_of(const BatchReply& reply, std::size_t index, std::size_t item, std::size_t& found) {
+  const char letter = reply.letters[index];
+  if (is_found(letter)) return found_answer(reply, letter, found);
+  Answer answer;
+  if (item > 0) answer.remaining = std::max<std::int64_t>(reply.left[item - 1], 0);
+  switch (letter) {
+    case 'a':
+      answer.outcome = Outcome::reserved;
+      answer.order = {reply.at, static_cast<std::uint32_t>(index)};
+      answer.hold_until_ms = reply.hold_until_ms;
+      return answer;
+    case 'e': answer.outcome = Outcome::ended; return answer;
+    case 'p': return paused_answer(reply, PauseReason::operator_paused);
+    case 't': return paused_answer(reply, PauseReason::draining);
+    case 'w':
+      answer.outcome = Outcome::not_started;
+      answer.retry_after_ms = reply.shut_ms > 0 ? reply.shut_ms : reply.probe_ms;
+      return answer;
+    case 'l': answer.outcome = Outcome::limit_reached; return answer;
+    case 's':
+      answer.outcome = Outcome::sold_out;
+      if (item > 0) answer.retry_after_ms = std::max<std::int64_t>(reply.reopen_ms[item - 1] - reply.now_ms, 0);
+      return answer;
+    case 'u': answer.outcome = Outcome::not_reserved; return answer;
+    case 'n': return fail(ErrorCode::not_found, "the sale has no such item");
+    case 'c': return fail(ErrorCode::conflict, "this request won before with another item or quantity");
+    case 'o': return fail(ErrorCode::refused, "Redis refuses writes");
+    default: return fail(ErrorCode::invalid_argument, "Redis found the buyer, request or quantity out of bounds");
+  }
+}
+
+}  // namespace flashsale::core

@@ -1,0 +1,23 @@
+/// A word that one thread waits on and another sets: a condition variable's job without its mutex, since a lane wakes
+/// dozens of callers a batch.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+
+namespace flashsale::util {
+
+/// Set once. Thread-safe; may be destroyed as soon as the waiter has seen it set.
+class Latch {
+ public:
+  bool is_set() const { return word_.load(std::memory_order_acquire) != 0; }
+  void set();
+  /// Waits until it is set or `deadline`; true if it is set.
+  bool wait_until(std::chrono::steady_clock::time_point deadline) const;
+
+ private:
+  std::atomic<std::uint32_t> word_{0};
+};
+
+}  // namespace flashsale::util

@@ -1,0 +1,127 @@
+// Every decision about a call that did not simply succeed, without a socket.
+#include "core/call_flow.hpp"
+
+#include <doctest/doctest.h>
+
+#include "core/error_reply.hpp"
+
+using namespace flashsale;
+using namespace flashsale::core;
+
+namespace {
+
+Reply error(std::string text) {
+  Reply reply;
+  reply.type = Reply::Type::error;
+  reply.text = std::move(text);
+  return reply;
+}
+
+Reply answer() {
+  Reply reply;
+  reply.type = Reply::Type::array;
+  return reply;
+}
+
+CallFlow leased_flow() {
+  CallFlow flow;
+  REQUIRE(flow.begin() == Step::lease);
+  REQUIRE(flow.leased() == Step::send);
+  return flow;
+}
+
+}  // namespace
+
+TEST_SUITE("core/call_flow") {
+  TEST_CASE("an answer is an answer") { CHECK(leased_flow().replied(answer()) == Step::answer); }
+
+  TEST_CASE("what each error reply leads to, what is told of the node, and that nothing ran") {
+    struct Row {
+      const char* text;
+      Step step;
+      std::optional<Heard> heard;
+    };
+    for (const Row& row : {Row{"NOSCRIPT No matching script", Step::load, {}},
+                           Row{"MOVED 1 10.0.0.1:6379", Step::pause, Heard::moved},
+                           Row{"ASK 1 10.0.0.1:6379", Step::pause, Heard::ask},
+                           Row{"TRYAGAIN Multiple keys", Step::pause, Heard::ask},
+                           Row{"READONLY You can't write", Step::pause, Heard::not_primary},
+                           Row{"LOADING Redis is loading", Step::pause, Heard::not_primary},
+                           Row{"MASTERDOWN Link with MASTER is down", Step::pause, Heard::not_primary},
+                           Row{"CLUSTERDOWN The cluster is down", Step::pause, Heard::not_primary},
+                           Row{"UNBLOCKED force unblock", Step::pause, Heard::not_primary},
+                           Row{"BUSY Redis is busy", Step::pause, {}},
+                           Row{"OOM command not allowed", Step::fail, {}},
+                           Row{"NOREPLICAS Not enough good replicas", Step::fail, {}},
+                           Row{"MISCONF Redis is configured", Step::fail, {}},
+                           Row{"NOPERM this user", Step::fail, {}},
+                           Row{"NOAUTH Authentication required.", Step::fail, {}},
+                           Row{"ERR something else", Step::fail, {}}}) {
+      CAPTURE(row.text);
+      CallFlow flow = leased_flow();
+      CHECK(flow.replied(error(row.text)) == row.step);
+      CHECK(flow.heard() == row.heard);
+      CHECK(flow.effect() == Effect::none);
+    }
+  }
+
+  TEST_CASE("a script is loaded once a lease; a second NOSCRIPT begins anew") {
+    CallFlow flow = leased_flow();
+    CHECK(flow.replied(error("NOSCRIPT")) == Step::load);
+    CHECK(flow.loaded(answer()) == Step::send);
+    CHECK(flow.replied(error("NOSCRIPT")) == Step::pause);
+    CHECK(flow.resumed() == Step::lease);
+    CHECK(flow.leased() == Step::send);
+    CHECK(flow.replied(error("NOSCRIPT")) == Step::load);
+  }
+
+  TEST_CASE("who may not load a script waits for whoever may") {
+    CallFlow flow = leased_flow();
+    flow.replied(error("NOSCRIPT"));
+    CHECK(flow.loaded(error("NOPERM this user has no permissions to run the 'script|load' command")) == Step::pause);
+  }
+
+  TEST_CASE("an error raised inside a script leaves the effect unknown: Redis does not roll back") {
+    CallFlow flow = leased_flow();
+    CHECK(flow.replied(error("ERR boom script: abc, on @user_script:7.")) == Step::fail);
+    CHECK(flow.effect() == Effect::unknown);
+    CHECK(flow.error().code == ErrorCode::internal);
+  }
+
+  TEST_CASE("Redis that refuses writes is told apart from Redis that refuses us") {
+    CallFlow full = leased_flow(), denied = leased_flow();
+    full.replied(error("OOM command not allowed when used memory > 'maxmemory'."));
+    denied.replied(error("NOPERM no"));
+    CHECK(full.writes_refused());
+    CHECK_FALSE(denied.writes_refused());
+    CHECK(denied.error().code == ErrorCode::refused);
+  }
+
+  TEST_CASE("a timeout after a byte left is awaited; the effect is unknown from then on, whatever comes later") {
+    CallFlow flow = leased_flow();
+    CHECK(flow.stopped({ErrorCode::timed_out, Effect::unknown, "late"}) == Step::await);
+    CHECK(flow.heard() == Heard::broken);
+    CHECK(flow.stopped({ErrorCode::disconnected, Effect::unknown, "gone"}) == Step::pause);
+    CHECK(flow.resumed() == Step::lease);
+    CHECK(flow.not_leased({ErrorCode::disconnected, Effect::none, "refused"}) == Step::pause);
+    CHECK(flow.expired() == Step::fail);
+    CHECK(flow.error().effect == Effect::unknown);
+    CHECK(flow.error().code == ErrorCode::timed_out);
+  }
+
+  TEST_CASE("a timeout before a byte left, or a connection that breaks then, has no effect and is tried again") {
+    CallFlow flow = leased_flow();
+    CHECK(flow.stopped({ErrorCode::timed_out, Effect::none, "nothing left"}) == Step::pause);
+    CHECK(flow.stopped({ErrorCode::disconnected, Effect::none, "reset"}) == Step::pause);
+    CHECK(flow.expired() == Step::fail);
+    CHECK(flow.error().effect == Effect::none);
+  }
+
+  TEST_CASE("a pool that is closed or was forked is no reason to wait") {
+    for (const ErrorCode code : {ErrorCode::closed, ErrorCode::forked}) {
+      CallFlow flow;
+      CHECK(flow.not_leased({code, Effect::none, ""}) == Step::fail);
+      CHECK(flow.error().code == code);
+    }
+  }
+}
