@@ -1,0 +1,35 @@
+/// What is said on a new connection before it is lent, and to one that was idle for long.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "flashsale/connection.hpp"
+
+namespace flashsale::redis {
+
+/// Which part a node plays, as it says itself.
+enum class Standing : std::uint8_t {
+  unknown,  ///< not asked, or it has to be asked again
+  primary,
+  replica,   ///< with its link to the primary up
+  unlinked,  ///< a replica without its primary: what it shows may be old
+};
+std::string_view name(Standing standing);
+
+/// Who to log in as. Empty user and password: no AUTH; db 0: no SELECT.
+struct Login {
+  std::string user;
+  std::string password;
+  std::uint16_t db = 0;
+};
+
+/// Logs in, checks that the node answers, and asks for its role if `ask_role`; one round trip.
+/// Errors, all with effect none: refused (login or permission), disconnected, timed_out, protocol.
+Result<Standing> greet(Connection& connection, const Login& login, bool ask_role, Deadline deadline);
+
+/// The reply to ROLE. Pure.
+Standing standing_of(const Reply& role);
+
+}  // namespace flashsale::redis

@@ -1,0 +1,163 @@
+#include "redis/resp.hpp"
+
+#include <hiredis/hiredis.h>
+#include <hiredis/read.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <new>
+#include <utility>
+
+namespace flashsale::redis {
+namespace {
+
+// Room that hiredis may keep between replies; with its default of 16 KiB it would allocate anew for every batch.
+constexpr std::size_t kKeptBytes = 1u << 20;
+// "-9223372036854775808" and to spare.
+constexpr std::size_t kLengthBytesMax = 32;
+
+void append_length(char kind, std::size_t length, std::string& bytes) {
+  char digits[24];
+  char* end = std::to_chars(digits, digits + sizeof(digits), length).ptr;
+  *end++ = '\r';
+  *end++ = '\n';
+  bytes.push_back(kind);
+  bytes.append(digits, end);
+}
+
+}  // namespace
+
+// redisFormatCommandArgv would allocate a buffer for each command and want two more arrays of pointers and lengths; a
+// batch has thousands of arguments, and the format is three lines. So hiredis only decodes, where its care counts.
+void encode(const Command& command, std::string& bytes) {
+  append_length('*', command.size(), bytes);
+  for (const std::string_view argument : command) {
+    append_length('$', argument.size(), bytes);
+    bytes.append(argument);
+    bytes.append("\r\n", 2);
+  }
+}
+
+/// Builds `Reply` directly, as hiredis calls. An element's address is stable while its children come, because only
+/// the innermost array grows.
+struct ReplyDecoder::Builder {
+  Reply root;
+  std::size_t elements = 0;
+  const char* refusal = nullptr;
+
+  static Builder& of(const redisReadTask* task) { return *static_cast<Builder*>(task->privdata); }
+
+  /// Runs `fill` on the place of `task`'s value. No exception may pass through hiredis' C frames, and a null answer
+  /// is how it is told that memory ran out.
+  template <class Fill>
+  static void* place(const redisReadTask* task, Reply::Type type, Fill fill) {
+    try {
+      auto* parent = task->parent == nullptr ? nullptr : static_cast<Reply*>(task->parent->obj);
+      Reply& reply = parent == nullptr ? of(task).root : parent->elements.emplace_back();
+      reply.type = type;
+      return fill(reply) ? &reply : nullptr;
+    } catch (const std::bad_alloc&) {
+      return nullptr;
+    }
+  }
+
+  static void* create_string(const redisReadTask* task, char* bytes, std::size_t size) {
+    const auto type = task->type == REDIS_REPLY_ERROR ? Reply::Type::error : Reply::Type::text;
+    return place(task, type, [&](Reply& reply) {
+      if (size > kReplyTextBytesMax) return of(task).refuse("a string is too long");
+      reply.text.assign(bytes, size);
+      return true;
+    });
+  }
+  static void* create_array(const redisReadTask* task, int count) {
+    return place(task, Reply::Type::array, [&](Reply& reply) {
+      Builder& builder = of(task);
+      builder.elements += static_cast<std::size_t>(count);
+      if (builder.elements > kReplyElementsMax) return builder.refuse("an array is too long");
+      // A length is only a claim: a few bytes must not reserve memory for a million elements that never come.
+      reply.elements.reserve(static_cast<std::size_t>(std::min(count, 1024)));
+      return true;
+    });
+  }
+  static void* create_integer(const redisReadTask* task, long long value) {
+    return place(task, Reply::Type::integer, [&](Reply& reply) {
+      reply.integer = value;
+      return true;
+    });
+  }
+  static void* create_nil(const redisReadTask* task) {
+    return place(task, Reply::Type::nil, [](Reply&) { return true; });
+  }
+  static void free_object(void*) {}  // the builder owns the root, the root all else
+
+  bool refuse(const char* why) {
+    refusal = why;
+    return false;
+  }
+};
+
+ReplyDecoder::ReplyDecoder() : builder_(std::make_unique<Builder>()) {
+  // hiredis asks for a pointer to non-const, and never writes through it.
+  static redisReplyObjectFunctions functions = {Builder::create_string, Builder::create_array, Builder::create_integer,
+                                                Builder::create_nil, Builder::free_object};
+  reader_.reset(redisReaderCreateWithFunctions(&functions));
+  if (reader_ == nullptr) throw std::bad_alloc();
+  reader_->privdata = builder_.get();
+  reader_->maxbuf = kKeptBytes;
+}
+
+ReplyDecoder::~ReplyDecoder() = default;
+
+void ReplyDecoder::FreeReader::operator()(redisReader* reader) const { redisReaderFree(reader); }
+
+void ReplyDecoder::feed(const char* bytes, std::size_t size) {
+  // A failure stays in the reader and is what `next` then finds.
+  redisReaderFeed(reader_.get(), bytes, size);
+  bytes_ += size;
+}
+
+ReplyDecoder::Step ReplyDecoder::next(Reply& reply) {
+  if (!complaint_.empty()) return Step::nonsense;
+  void* done = nullptr;
+  if (redisReaderGetReply(reader_.get(), &done) != REDIS_OK) {
+    return nonsense(builder_->refusal != nullptr ? builder_->refusal : reader_->errstr);
+  }
+  if (done == nullptr) {
+    const auto why = excess();
+    return why.empty() ? Step::more : nonsense(why);
+  }
+  const std::size_t left = reader_->len - reader_->pos;
+  if (bytes_ - left > kReplyBytesMax) return nonsense("a reply is too long");
+  bytes_ = left;
+  reply = std::exchange(builder_->root, Reply{});
+  builder_->elements = 0;
+  return Step::reply;
+}
+
+// hiredis waits for the whole of a string before it shows it, and scans an endless line from its start again and
+// again. So what is already known to be too long is looked for here, before it has come.
+std::string_view ReplyDecoder::excess() const {
+  if (bytes_ > kReplyBytesMax) return "a reply is too long";
+  if (reader_->ridx < 0) return {};
+  const std::string_view unread(reader_->buf + reader_->pos, reader_->len - reader_->pos);
+  const int type = reader_->rstack[reader_->ridx].type;
+  if (type != REDIS_REPLY_STRING) return unread.size() > kReplyLineBytesMax ? "a line is too long" : "";
+  const auto end = unread.substr(0, kLengthBytesMax).find("\r\n");
+  if (end == std::string_view::npos) return unread.size() >= kLengthBytesMax ? "a length is too long" : "";
+  std::size_t length = 0;
+  std::from_chars(unread.data(), unread.data() + end, length);
+  return length > kReplyTextBytesMax ? "a string is too long" : "";
+}
+
+bool ReplyDecoder::is_empty() const {
+  const bool between = reader_->ridx < 0 || (reader_->ridx == 0 && reader_->rstack[0].type < 0);
+  return between && reader_->pos == reader_->len;
+}
+
+ReplyDecoder::Step ReplyDecoder::nonsense(std::string_view why) {
+  complaint_ = why.empty() ? "no reason given" : why;
+  return Step::nonsense;
+}
+
+}  // namespace flashsale::redis

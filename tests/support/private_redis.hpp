@@ -1,0 +1,70 @@
+/// A redis-server of a test's own: in a fresh folder, on a unix socket, gone when the object is.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "flashsale/connection_pool.hpp"
+
+namespace flashsale::test {
+
+/// Whether a PrivateRedis also listens on a free port of the loopback interface; replication needs that.
+enum class Tcp { no, yes };
+
+/// Starts on construction and answers PING when that returns. Throws std::runtime_error where the server does not do
+/// as it should: a test without its server fails, it is never skipped. One thread at a time.
+/// The server also dies with the thread that started it, so that no crash of a test leaves one behind.
+class PrivateRedis {
+ public:
+  explicit PrivateRedis(std::vector<std::string> extra_arguments = {}, Tcp tcp = Tcp::no);
+  ~PrivateRedis();
+  PrivateRedis(const PrivateRedis&) = delete;
+  PrivateRedis& operator=(const PrivateRedis&) = delete;
+
+  /// Again, in the same folder and on the same port, with what the last run left there.
+  void start();
+  /// SIGTERM: Redis saves if it was told to.
+  void stop();
+  /// SIGKILL.
+  void kill_now();
+
+  pid_t pid() const { return pid_; }  ///< -1 while it does not run
+  std::uint16_t port() const { return port_; }
+  const std::string& dir() const { return dir_; }
+  std::string socket_path() const { return dir_ + "/redis.sock"; }
+  std::string url() const;      ///< redis+unix://
+  std::string tcp_url() const;  ///< redis://127.0.0.1:port
+
+  /// One command on a connection of its own. Error replies come back as such; anything else throws.
+  Reply command(const std::vector<std::string_view>& arguments);
+
+  /// Follows `primary` (both need TCP) and waits until the link is up.
+  void replica_of(const PrivateRedis& primary);
+  void wait_linked();
+
+ private:
+  void spawn();
+  void await_ping();
+  void reap();
+  std::string log_tail() const;
+
+  std::vector<std::string> extra_arguments_;
+  std::string dir_;
+  std::uint16_t port_ = 0;
+  pid_t pid_ = -1;
+  std::shared_ptr<ConnectionPool> admin_;
+};
+
+/// A port of the loopback interface that was free just now.
+std::uint16_t free_port();
+
+/// Looks every millisecond until `holds`, for `at_most`. False if it never did.
+bool eventually(const std::function<bool()>& holds, milliseconds at_most = milliseconds{10'000});
+
+}  // namespace flashsale::test
