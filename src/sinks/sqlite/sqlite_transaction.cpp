@@ -1,0 +1,129 @@
+// The transaction's beginning and end, and its small tables: dead orders, restocks, the clock.
+#include "sinks/sqlite/sqlite_transaction.hpp"
+
+namespace flashsale::sinks {
+namespace {
+
+constexpr std::string_view kSetAside =
+    "insert into flashsale_dead (sale, epoch, seq, idx, buyer, item, quantity, request, payload, reason, at_epoch, "
+    "at_seq, told) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing";
+constexpr std::string_view kDead =
+    "select epoch, seq, idx, buyer, item, quantity, request, payload, reason, at_epoch, at_seq, told "
+    "from flashsale_dead where sale = ? and told <= ? order by epoch, seq, idx";
+constexpr std::string_view kMarkTold =
+    "update flashsale_dead set told = 1 where sale = ? and epoch = ? and seq = ? and idx = ?";
+constexpr std::string_view kPutOperation =
+    "insert into flashsale_operation (sale, operation, item, units) values (?, ?, ?, ?) on conflict do nothing";
+constexpr std::string_view kOperations =
+    "select operation, item, units from flashsale_operation where sale = ? order by operation";
+constexpr std::string_view kNow = "select cast((julianday('now') - 2440587.5) * 86400000 + 0.5 as integer)";
+
+}  // namespace
+
+SqliteTransaction::SqliteTransaction(std::shared_ptr<ConnectionCache> home, std::unique_ptr<Connection> connection,
+                                     OrderSink::Access access)
+    : home_(std::move(home)), connection_(std::move(connection)), access_(access) {
+  try {
+    // Immediate: a transaction that reads first and locks later can only be told that its snapshot is old.
+    Query(*connection_, access_ == OrderSink::Access::write ? "begin immediate" : "begin").run();
+  } catch (const Failure& failure) {
+    if (failure.error.code == ErrorCode::busy) home_->give_back(std::move(connection_));
+    throw;
+  }
+}
+
+SqliteTransaction::~SqliteTransaction() {
+  if (connection_->is_forked()) return;
+  const auto done = guarded([&] {
+    if (connection_->in_transaction()) Query(*connection_, "rollback").run();
+    if (!failed_) home_->give_back(std::move(connection_));
+  });
+  static_cast<void>(done);  // a connection that cannot roll back is closed, which does
+}
+
+void SqliteTransaction::check_usable(Touch touch) const {
+  if (connection_->is_forked()) fail_with(ErrorCode::forked, "the transaction began before the fork");
+  if (committed_) fail_with(ErrorCode::closed, "the transaction is over");
+  if (failed_) fail_with(ErrorCode::closed, "the transaction has failed");
+  if (touch == Touch::writes && access_ != OrderSink::Access::write) {
+    fail_with(ErrorCode::internal, "a transaction for reading cannot write");
+  }
+}
+
+Result<void> SqliteTransaction::commit() {
+  return attempt(Touch::reads, [&] {
+    try {
+      Query(*connection_, "commit").run();
+    } catch (Failure& failure) {
+      // Busy or full stop before the log's last page; a failing disk may have kept it.
+      const bool refused = failure.error.code == ErrorCode::busy || connection_->is_full();
+      failure.error.effect = refused ? Effect::none : Effect::unknown;
+      throw;
+    }
+    committed_ = true;
+  });
+}
+
+Result<void> SqliteTransaction::set_aside(SaleId sale, const DeadRow& dead) {
+  return attempt(Touch::writes, [&] {
+    const Order& order = dead.order;
+    Query(*connection_, kSetAside, sale.text(), order.id.at.epoch, order.id.at.seq, order.id.index, Blob{order.buyer},
+          Blob{order.item}, order.quantity, Blob{order.request}, Blob{order.payload}, std::string_view(dead.reason),
+          dead.at.epoch, dead.at.seq, dead.told)
+        .run();
+  });
+}
+
+Result<std::vector<DeadRow>> SqliteTransaction::dead(SaleId sale, bool only_untold) {
+  return attempt(Touch::reads, [&] {
+    std::vector<DeadRow> rows;
+    for (Query query(*connection_, kDead, sale.text(), only_untold ? 0 : 1); query.next();) {
+      DeadRow& row = rows.emplace_back();
+      row.order.id = {{query.natural(0), query.natural(1)}, query.word(2)};
+      row.order.buyer = query.bytes(3);
+      row.order.item = query.bytes(4);
+      row.order.quantity = query.word(5);
+      row.order.request = query.bytes(6);
+      row.order.payload = query.bytes(7);
+      row.reason = query.bytes(8);
+      row.at = {query.natural(9), query.natural(10)};
+      row.told = query.integer(11) != 0;
+    }
+    return rows;
+  });
+}
+
+Result<void> SqliteTransaction::mark_told(SaleId sale, const OrderId* orders, std::size_t count) {
+  return attempt(Touch::writes, [&] {
+    for (const OrderId* order = orders; order != orders + count; ++order) {
+      Query(*connection_, kMarkTold, sale.text(), order->at.epoch, order->at.seq, order->index).run();
+    }
+  });
+}
+
+Result<bool> SqliteTransaction::put_operation(SaleId sale, OperationId operation, ItemId item, std::int64_t units) {
+  return attempt(Touch::writes, [&] {
+    Query(*connection_, kPutOperation, sale.text(), operation.text(), item.text(), units).run();
+    return connection_->changes() == 1;
+  });
+}
+
+Result<std::vector<OperationRow>> SqliteTransaction::operations(SaleId sale) {
+  return attempt(Touch::reads, [&] {
+    std::vector<OperationRow> rows;
+    for (Query query(*connection_, kOperations, sale.text()); query.next();) {
+      rows.push_back({std::string(query.bytes(0)), std::string(query.bytes(1)), query.integer(2)});
+    }
+    return rows;
+  });
+}
+
+Result<std::int64_t> SqliteTransaction::now_ms() {
+  return attempt(Touch::reads, [&] {
+    Query query(*connection_, kNow);
+    query.next();
+    return query.integer(0);
+  });
+}
+
+}  // namespace flashsale::sinks
