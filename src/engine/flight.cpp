@@ -1,0 +1,330 @@
+#include "engine/flight.hpp"
+
+#include <algorithm>
+
+#include "core/sale_meta.hpp"
+#include "core/scripts.hpp"
+#include "engine/counters.hpp"
+#include "engine/lane.hpp"
+#include "engine/node_clock.hpp"
+#include "engine/script_runner.hpp"
+#include "util/deadline.hpp"
+
+namespace flashsale::engine {
+namespace {
+
+constexpr milliseconds kSliceMax{100};       // how long a round trip may keep the leader from looking around
+constexpr milliseconds kPutOff{5};           // before an open question is asked again
+constexpr milliseconds kFencedRetry{1000};   // what a reconcile takes, about
+constexpr milliseconds kMarginMax{100};
+constexpr std::size_t kTermsMax = 1024;      // sales that a lane remembers
+
+Answer fenced_answer() {
+  Answer answer;
+  answer.outcome = Outcome::paused;
+  answer.reason = PauseReason::fenced;
+  answer.retry_after_ms = kFencedRetry.count();
+  return answer;
+}
+
+/// True for what Redis does not remember: a copy of the request may still be judged otherwise.
+bool is_refusal(const Result<Answer>& answer) {
+  return answer && (answer->outcome >= Outcome::not_started || answer->outcome == Outcome::not_reserved);
+}
+
+}  // namespace
+
+bool Flight::take_off() {
+  if (!lane_.next_ready(sale_, verb_, from_replica_)) return false;
+  flow_ = core::CallFlow();
+  step_ = flow_.begin();
+  looking_ = verb_ != Verb::reserve;
+  fresh_terms_ = false;
+  flying_ = true;
+  return true;
+}
+
+void Flight::step(Deadline patience) {
+  switch (step_) {
+    case core::Step::lease: step_ = lease(patience); break;
+    case core::Step::send: step_ = send(); break;
+    case core::Step::load: step_ = load(); break;
+    case core::Step::await: step_ = await(); break;
+    case core::Step::pause: pause(patience); break;
+    case core::Step::answer: settle(); break;
+    case core::Step::fail: settle_failed(); break;
+  }
+}
+
+bool Flight::has_copy_of(const Request& request) const {
+  for (const Request* at : aboard_)
+    if (at != nullptr && at != &request && at->verb == Verb::reserve && at->key() == request.key()) return true;
+  return false;
+}
+
+void Flight::abandon(ErrorCode code, std::string_view detail) {
+  if (!flying_) return;
+  if (step_ == core::Step::await) mark_unknown();
+  lane_.disembark(aboard_, ashore_);
+  for (Request* request : ashore_)
+    if (request != nullptr) lane_.answer(request, fail(code, std::string(detail), request->effect));
+  lease_.report(Heard::broken);
+  land();
+}
+
+// The requests stay in the queue while a connection is awaited: there they can expire, and later ones can join.
+core::Step Flight::lease(Deadline patience) {
+  const Role role = from_replica_ ? Role::replica : Role::primary;
+  auto lease = shared_.pool->acquire(role, core::slot_of(sale_), patience);
+  if (!lease) return flow_.not_leased(lease.error());
+  lease_ = std::move(*lease);
+  return flow_.leased();
+}
+
+void Flight::board() {
+  lane_.board(aboard_, sale_, verb_, from_replica_, margin());
+  defer_open_questions();
+}
+
+// A resolve may call a request not reserved only if no copy of it is under way when the question is sent.
+void Flight::defer_open_questions() {
+  for (Request*& place : aboard_)
+    if (place->verb == Verb::resolve && shared_.outstanding_elsewhere(*place))
+      lane_.put_off(lane_.disembark(place), kPutOff);
+  aboard_.erase(std::remove(aboard_.begin(), aboard_.end(), nullptr), aboard_.end());
+}
+
+void Flight::drop_due(milliseconds margin) {
+  const Deadline now = util::Clock::now();
+  for (Request*& place : aboard_) {
+    if (place == nullptr || place->deadline > now + margin) continue;
+    Request* const request = lane_.disembark(place);
+    lane_.answer(request, fail(ErrorCode::timed_out, "the deadline came before Redis answered", request->effect));
+  }
+}
+
+Deadline Flight::earliest() const {
+  Deadline earliest = util::Clock::now() + kTimeoutMax;
+  for (const Request* at : aboard_)
+    if (at != nullptr) earliest = std::min(earliest, at->deadline);
+  return earliest;
+}
+
+Deadline Flight::slice() const { return std::min<Deadline>(earliest(), util::Clock::now() + kSliceMax); }
+
+milliseconds Flight::margin() const {
+  const auto age = std::chrono::duration_cast<milliseconds>(util::Clock::now() - slowest_at_);
+  if (age >= std::chrono::seconds(1)) return milliseconds{0};
+  return std::min(kMarginMax, slowest_ * (1000 - age.count()) / 1000);
+}
+
+core::Step Flight::send() {
+  if (aboard_.empty()) board();
+  drop_due(margin());
+  aboard_.erase(std::remove(aboard_.begin(), aboard_.end(), nullptr), aboard_.end());
+  lane_.flush();
+  if (aboard_.empty()) {
+    land();
+    return core::Step::lease;
+  }
+  bool ready = false;
+  if (const auto step = prepare(ready); !ready) return step;
+
+  const core::SaleTerms& terms = terms_.find(sale_)->second;
+  asked_.clear();
+  item_of_.clear();
+  for (const Request* request : aboard_) {
+    asked_.push_back(request->asked());
+    item_of_.push_back(terms.item_index(request->item()));
+  }
+  not_after_ms_ = util::steady_ms(earliest()) + lease_->clock.ahead_ms;
+  nonce_ = std::to_string(random_.next());
+  const std::vector<Command>& batch = looking_ ? encoder_.look(terms, asked_, not_after_ms_, nonce_)
+                                              : encoder_.reserve(terms, asked_, not_after_ms_, nonce_);
+  sent_at_ = util::Clock::now();
+  return heed(lease_->roundtrip(batch, slice()), false);
+}
+
+core::Step Flight::load() {
+  return heed(lease_->roundtrip({{"SCRIPT", "LOAD", core::script(looking_ ? "look" : "reserve").text}}, slice()), true);
+}
+
+core::Step Flight::await() {
+  drop_due(milliseconds{0});
+  lane_.flush();
+  if (std::all_of(aboard_.begin(), aboard_.end(), [](const Request* at) { return at == nullptr; })) {
+    lease_.report(Heard::broken);  // nobody is left who wants the reply
+    land();
+    return core::Step::lease;
+  }
+  return heed(lease_->await(slice()), false);
+}
+
+// What must be known before a batch can be written: the node's clock and the sale's terms.
+core::Step Flight::prepare(bool& ready) {
+  if (auto error = learn_clock(*lease_.get(), slice())) return flow_.stopped(*error);
+  if (terms_.find(sale_) == terms_.end())
+    if (const auto step = read_terms(); step != core::Step::send) return step;
+  ready = true;
+  return core::Step::send;
+}
+
+core::Step Flight::read_terms() {
+  core::SaleTerms terms(sale_);
+  RoundTrip trip = lease_->roundtrip({{"HGETALL", terms.keys.meta}}, slice());
+  if (trip.error) return flow_.stopped({ErrorCode::disconnected, Effect::none, std::move(trip.error->detail)});
+  if (trip.replies[0].type == Reply::Type::error) return flow_.replied(trip.replies[0]);
+  auto meta = core::read_meta(trip.replies[0]);
+  if (!meta) {
+    const bool lost = meta.error().code == ErrorCode::not_found && shared_.seen.has(sale_);
+    if (lost || meta.error().code == ErrorCode::refused) answer_all(fenced_answer());
+    else answer_all(tl::unexpected<Error>(std::move(meta.error())));
+    land();
+    return core::Step::lease;
+  }
+  terms.epoch = std::to_string(meta->epoch);
+  terms.uuid = meta->uuid;
+  terms.queue = meta->queue;
+  terms.holds = meta->hold_ms > 0;
+  for (auto& item : meta->items) terms.items.push_back(std::move(item.item));
+  shared_.seen.add(sale_);
+  if (terms_.size() >= kTermsMax) terms_.clear();
+  terms_.emplace(sale_, std::move(terms));
+  fresh_terms_ = true;
+  return core::Step::send;
+}
+
+core::Step Flight::heed(RoundTrip trip, bool load) {
+  counters().round_trips.add(1);
+  if (trip.error) {
+    const auto step = flow_.stopped(*trip.error);
+    if (trip.error->effect == Effect::unknown && !load) mark_unknown();
+    return step;
+  }
+  reply_ = std::move(trip.replies.back());
+  const Deadline now = util::Clock::now();
+  const auto took = std::chrono::ceil<milliseconds>(now - sent_at_);
+  if (!load && took >= margin()) {
+    slowest_ = took;
+    slowest_at_ = now;
+  }
+  return load ? flow_.loaded(reply_) : flow_.replied(reply_);
+}
+
+// From here on a copy of each request may win without us hearing of it, until not_after.
+void Flight::mark_unknown() {
+  if (looking_) return;
+  for (Request* request : aboard_) {
+    if (request == nullptr) continue;
+    request->effect = Effect::unknown;
+    request->unknown_until_ms = std::max(request->unknown_until_ms, not_after_ms_);
+    shared_.unsettled.add(request->key(), request->unknown_until_ms);
+  }
+}
+
+void Flight::pause(Deadline patience) {
+  if (const auto heard = flow_.heard()) lease_.report(*heard, flow_.heard_text());
+  ++failures_;
+  counters().resent_batches.add(1);
+  lane_.retreat(aboard_);
+  land();
+  sleep_within(pause_before(failures_), patience);
+}
+
+void Flight::land() {
+  lane_.flush();
+  lease_ = Lease();
+  flying_ = false;
+}
+
+void Flight::answer_all(const Result<Answer>& answer) {
+  lane_.disembark(aboard_, ashore_);
+  const std::int64_t now_ms = util::steady_ms() + lease_->clock.ahead_ms;
+  for (Request* request : ashore_) {
+    if (request == nullptr) continue;
+    if (is_open(*request, answer, now_ms)) lane_.put_off(request, kPutOff);
+    else lane_.answer(request, answer);
+  }
+}
+
+// After a copy without an answer, a refusal says nothing until that copy can no longer win.
+bool Flight::is_open(const Request& request, const Result<Answer>& answer, std::int64_t now_ms) const {
+  if (!is_refusal(answer)) return false;
+  if (request.verb == Verb::resolve) return shared_.unsettled.until_ms(request.key()) >= now_ms;
+  return request.verb == Verb::reserve && request.unknown_until_ms >= now_ms;
+}
+
+void Flight::settle() {
+  const core::SaleTerms& terms = terms_.find(sale_)->second;
+  auto reply = core::read_batch_reply(reply_, nonce_, aboard_.size(), terms);
+  if (!reply) {
+    mark_unknown();
+    step_ = flow_.stopped({ErrorCode::disconnected, Effect::unknown, std::move(reply.error().detail)});
+    return;
+  }
+  failures_ = 0;
+  if (reply->now_ms > 0) note_clock(*lease_.get(), reply->now_ms);
+  if (reply->verdict == core::Verdict::ok) {
+    counters().batches.add(1);
+    counters().batched_requests.add(aboard_.size());
+    settle_each(*reply);
+    return land();
+  }
+  if (reply->verdict == core::Verdict::stale) terms_.erase(sale_);
+  const bool retry = reply->verdict == core::Verdict::late || reply->verdict == core::Verdict::stale;
+  if (from_replica_) {  // a replica that lags or was left behind decides nothing
+    for (Request* request : aboard_) request->from_replica = false;
+    lane_.retreat(aboard_);
+  } else if (retry && !(reply->verdict == core::Verdict::stale && fresh_terms_)) {
+    lane_.retreat(aboard_);
+  } else if (retry) {  // stale although just read: the epoch is changing under us
+    step_ = core::Step::pause;
+    return;
+  } else if (reply->verdict == core::Verdict::layout) {
+    answer_all(fail(ErrorCode::unsupported, "the sale has a layout that this library does not know"));
+  } else {
+    answer_all(fenced_answer());
+  }
+  land();
+}
+
+void Flight::settle_each(const core::BatchReply& reply) {
+  lane_.disembark(aboard_, ashore_);
+  std::size_t found = 0;
+  for (std::size_t i = 0; i < ashore_.size(); ++i) {
+    Result<Answer> answer = core::answer_of(reply, i, item_of_[i], found);
+    Request* const request = ashore_[i];
+    if (request == nullptr) continue;
+    if (from_replica_ && is_refusal(answer)) {
+      request->from_replica = false;
+      lane_.put_off(request, milliseconds{0});
+    } else if (is_open(*request, answer, reply.now_ms)) {
+      lane_.put_off(request, kPutOff);
+    } else if (!answer && answer.error().code == ErrorCode::refused) {
+      lane_.answer(request, fail(ErrorCode::refused, refusal_, request->effect));
+    } else {
+      lane_.answer(request, answer);
+    }
+  }
+}
+
+// Redis refuses writes, but reads go on: whoever won before still hears so, and who would be refused is refused.
+void Flight::settle_refused() {
+  looking_ = true;
+  refusal_ = flow_.error().detail;
+  flow_ = core::CallFlow();
+  step_ = flow_.leased();
+}
+
+void Flight::settle_failed() {
+  if (flow_.writes_refused() && !looking_) return settle_refused();
+  if (aboard_.empty()) lane_.board(aboard_, sale_, verb_, from_replica_, milliseconds{0});
+  if (flow_.error().effect == Effect::unknown && flow_.error().code == ErrorCode::internal) mark_unknown();
+  lane_.disembark(aboard_, ashore_);
+  for (Request* request : ashore_)
+    if (request != nullptr)
+      lane_.answer(request, fail(flow_.error().code, flow_.error().detail, request->effect));
+  land();
+}
+
+}  // namespace flashsale::engine

@@ -1,0 +1,92 @@
+/// One batch on its way to Redis and back: performs the steps that core::CallFlow decides.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/call_flow.hpp"
+#include "core/reserve_codec.hpp"
+#include "engine/request.hpp"
+#include "flashsale/connection_pool.hpp"
+#include "util/random.hpp"
+
+namespace flashsale::engine {
+
+class Lane;
+struct LaneShared;
+
+/// Used by one thread at a time, the lane's leader. Between two calls of `step` the leader may change.
+class Flight {
+ public:
+  Flight(LaneShared& shared, Lane& lane) : shared_(shared), lane_(lane) {}
+
+  /// True between taking off and landing.
+  bool is_flying() const { return flying_; }
+  /// Takes off if anything in the lane is ready; false: nothing is.
+  bool take_off();
+  /// Performs one step; blocks for one round trip, one connect or one pause at most, and for the last two not past
+  /// `patience`.
+  void step(Deadline patience);
+  /// True if a request with the same key, other than `request` itself, is aboard. The caller holds the lane's lock,
+  /// under which requests board and leave.
+  bool has_copy_of(const Request& request) const;
+  /// Ends the flight: what is aboard is answered with `code`, truthfully about its effect.
+  void abandon(ErrorCode code, std::string_view detail);
+
+ private:
+  core::Step lease(Deadline patience);
+  core::Step send();
+  core::Step load();
+  core::Step await();
+  void pause(Deadline patience);
+  void land();
+
+  void board();
+  void defer_open_questions();
+  void drop_due(milliseconds margin);
+  core::Step prepare(bool& ready);
+  core::Step read_terms();
+  core::Step heed(RoundTrip trip, bool load);
+  void mark_unknown();
+  Deadline slice() const;
+  Deadline earliest() const;
+  milliseconds margin() const;
+
+  void settle();
+  void settle_each(const core::BatchReply& reply);
+  void settle_refused();
+  void settle_failed();
+  void answer_all(const Result<Answer>& answer);
+  bool is_open(const Request& request, const Result<Answer>& answer, std::int64_t now_ms) const;
+
+  LaneShared& shared_;
+  Lane& lane_;
+
+  bool flying_ = false;
+  core::CallFlow flow_;
+  core::Step step_ = core::Step::lease;
+  Lease lease_;
+  std::string sale_;
+  Verb verb_ = Verb::reserve;
+  bool from_replica_ = false;
+  bool looking_ = false;               // look.lua instead of reserve.lua, since Redis refuses writes
+  std::vector<Request*> aboard_;       // a request answered early leaves a nullptr: its index is taken
+  std::vector<Request*> ashore_;       // those of the batch while they are answered
+  std::vector<core::Asked> asked_;
+  std::vector<std::size_t> item_of_;   // per request: its item's index in the terms
+  bool fresh_terms_ = false;           // read on this flight
+  std::int64_t not_after_ms_ = 0;
+  std::string nonce_;
+  Reply reply_;
+  int failures_ = 0;                   // in a row, over flights
+  std::map<std::string, core::SaleTerms, std::less<>> terms_;
+  std::string refusal_;                // Redis' words for why it refuses writes
+  util::Random random_;
+  core::BatchEncoder encoder_;
+  std::chrono::steady_clock::time_point sent_at_{};
+  milliseconds slowest_{0};            // recent round trip
+  std::chrono::steady_clock::time_point slowest_at_{};
+};
+
+}  // namespace flashsale::engine

@@ -1,0 +1,293 @@
+#include "engine/lane.hpp"
+
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
+#include "engine/counters.hpp"
+#include "util/deadline.hpp"
+#include "util/thread.hpp"
+
+namespace flashsale::engine {
+namespace {
+
+constexpr std::size_t kBatchBytesMax = 1 << 20;
+constexpr std::size_t kBatchWalkMax = 8192;  // how far a batch looks for its like behind requests of other sales
+constexpr auto kForever = std::chrono::hours(24);
+
+}  // namespace
+
+void SeenSales::add(std::string_view sale) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (sales_.size() < kMax) sales_.emplace(sale);
+}
+
+bool SeenSales::has(std::string_view sale) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return sales_.find(sale) != sales_.end();
+}
+
+void Lane::borrow(RequestList& nodes, std::size_t count) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  while (nodes.size() < count) {
+    Request* node = spare_.pop_front();
+    if (node == nullptr) node = nodes_.emplace_back(std::make_unique<Request>()).get();
+    nodes.push_back(node);
+  }
+}
+
+void Lane::give_back(RequestList& nodes) {
+  for (Request* node = nodes.first(); node != nullptr; node = node->next) node->clear();
+  const std::lock_guard<std::mutex> lock(mutex_);
+  spare_.append(nodes);
+}
+
+bool Lane::is_idle() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return !led_ && queue_.empty();
+}
+
+void Lane::wake_thread(std::unique_lock<std::mutex>& lock) {
+  if (thread_.joinable() || stopping_) {
+    lock.unlock();
+    work_.notify_one();
+    return;
+  }
+  try {
+    thread_ = util::start_thread("flashsale-lane", [this] { lead_as_thread(); });
+  } catch (const std::system_error&) {
+    RequestList refused;
+    refused.append(queue_);
+    led_ = true;
+    lock.unlock();
+    while (Request* request = refused.pop_front())
+      answer(request, fail(ErrorCode::internal, "the system has no more threads", request->effect));
+    flush();
+    lock.lock();
+    led_ = false;
+    lock.unlock();
+  }
+}
+
+void Lane::enqueue(RequestList& requests) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  queue_.append(requests);
+  if (!led_) wake_thread(lock);
+}
+
+void Lane::call(Request* request) {
+  Waiter& waiter = *request->waiter;
+  const Deadline deadline = request->deadline;
+  std::unique_lock<std::mutex> lock(mutex_);
+  const bool lead = !led_ && queue_.empty() && !crowded_ && !stopping_;
+  queue_.push_back(request);
+  if (lead) {
+    led_ = true;
+    lock.unlock();
+    drive(&waiter, deadline);
+    lock.lock();
+    led_ = false;
+    if (!queue_.empty() || flight_.is_flying() || stopping_) wake_thread(lock);
+  } else if (!led_) {
+    wake_thread(lock);
+  }
+  if (lock.owns_lock()) lock.unlock();
+  // Past its deadline the request is either still in the queue, where we may answer it, or aboard, where the leader
+  // does so within a slice.
+  for (Deadline until = deadline; !waiter.done.wait_until(until); until = util::Clock::now() + milliseconds{20})
+    expire();
+}
+
+// `mine` leads only until it has its answer, or its time is up; the lane's own thread until nothing is left to do.
+void Lane::drive(const Waiter* mine, Deadline until) {
+  while (flight_.is_flying() || flight_.take_off()) {
+    const Deadline now = util::Clock::now();
+    flight_.step(mine != nullptr ? until : now + std::chrono::seconds(1));
+    if (mine != nullptr && (mine->done.is_set() || util::Clock::now() >= until)) return;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (stopping_) return;
+  }
+}
+
+void Lane::lead_as_thread() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  while (!stopping_) {
+    const Deadline now = util::Clock::now();
+    if (led_ || (!flight_.is_flying() && !has_ready(now))) {
+      // A queue that holds only what was put off is looked at again when the first of it is due.
+      if (led_ || queue_.empty()) work_.wait(lock);
+      else work_.wait_until(lock, next_due(now));
+      continue;
+    }
+    led_ = true;
+    lock.unlock();
+    drive(nullptr, {});
+    lock.lock();
+    led_ = false;
+  }
+}
+
+bool Lane::has_ready(Deadline now) const {
+  for (const Request* at = queue_.first(); at != nullptr; at = at->next)
+    if (at->not_before <= now || at->deadline <= now) return true;
+  return false;
+}
+
+Deadline Lane::next_due(Deadline now) const {
+  Deadline due = now + kForever;
+  for (const Request* at = queue_.first(); at != nullptr; at = at->next)
+    due = std::min(due, at->not_before > now ? std::min(at->not_before, at->deadline) : at->deadline);
+  return due;
+}
+
+void Lane::expire() {
+  RequestList due;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const Deadline now = util::Clock::now();
+    queue_.extract([&](const Request& at) { return at.deadline <= now ? Pick::take : Pick::leave; },
+                   [&](Request* at) { due.push_back(at); });
+  }
+  // The leader's lists are the leader's; whoever expires answers on its own.
+  RequestList used;
+  while (Request* request = due.pop_front()) {
+    const Error error{ErrorCode::timed_out, request->effect, "the deadline came before Redis could answer"};
+    counters().failed(error.code, error.effect);
+    const Result<Answer> result = tl::unexpected<Error>(error);
+    if (request->waiter != nullptr) {
+      request->waiter->result = result;
+      request->waiter->done.set();
+    } else {
+      const Event event = to_event(*request, result);
+      request->queue->push(&event, 1);
+    }
+    shared_.waiting.fetch_sub(1, std::memory_order_relaxed);
+    used.push_back(request);
+  }
+  if (!used.empty()) give_back(used);
+}
+
+bool Lane::has_copy_of(const Request& request) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (const Request* at = queue_.first(); at != nullptr; at = at->next)
+    if (at != &request && at->verb == Verb::reserve && at->key() == request.key()) return true;
+  return flight_.has_copy_of(request);
+}
+
+bool Lane::next_ready(std::string& sale, Verb& verb, bool& from_replica) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const Deadline now = util::Clock::now();
+  for (const Request* at = queue_.first(); at != nullptr; at = at->next) {
+    if (at->not_before > now && at->deadline > now) continue;
+    sale = at->sale();
+    verb = at->verb;
+    from_replica = at->from_replica;
+    return true;
+  }
+  return false;
+}
+
+void Lane::board(std::vector<Request*>& aboard, const std::string& sale, Verb verb, bool from_replica,
+                 milliseconds margin) {
+  RequestList due;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const Deadline now = util::Clock::now();
+    std::size_t bytes = 0, walked = 0;
+    queue_.extract(
+        [&](const Request& at) {
+          if (aboard.size() >= shared_.options.batch_max || ++walked > kBatchWalkMax) return Pick::stop;
+          // Too little time left for a round trip as slow as the slowest of late: better an honest `none` now.
+          if (at.deadline <= now + margin) return Pick::take;
+          const bool travels = (verb == Verb::reserve) == (at.verb == Verb::reserve) &&
+                               from_replica == at.from_replica && at.not_before <= now && at.sale() == sale;
+          if (!travels) return Pick::leave;
+          if (bytes > 0 && bytes + at.text.size() > kBatchBytesMax) return Pick::stop;
+          bytes += at.text.size();
+          return Pick::take;
+        },
+        [&](Request* at) {
+          if (at->deadline <= now + margin) due.push_back(at);
+          else aboard.push_back(at);
+        });
+    crowded_ = aboard.size() > 2;
+  }
+  while (Request* request = due.pop_front())
+    answer(request, fail(ErrorCode::timed_out, "too little time was left to ask Redis", request->effect));
+}
+
+void Lane::disembark(std::vector<Request*>& aboard, std::vector<Request*>& ashore) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  ashore.swap(aboard);
+  aboard.clear();
+}
+
+Request* Lane::disembark(Request*& place) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return std::exchange(place, nullptr);
+}
+
+void Lane::retreat(std::vector<Request*>& aboard) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (auto at = aboard.rbegin(); at != aboard.rend(); ++at)
+    if (*at != nullptr) queue_.push_front(*at);
+  aboard.clear();
+}
+
+void Lane::put_off(Request* request, milliseconds time) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  request->not_before = util::Clock::now() + time;
+  queue_.push_back(request);
+}
+
+void Lane::answer(Request* request, const Result<Answer>& answer) {
+  if (answer) counters().answered(answer->outcome);
+  else counters().failed(answer.error().code, answer.error().effect);
+  if (request->waiter != nullptr) {
+    request->waiter->result = answer;
+  } else {
+    if (events_for_ != request->queue) {
+      if (events_for_ != nullptr) events_for_->push(events_.data(), events_.size());
+      events_.clear();
+      events_for_ = request->queue;
+    }
+    events_.push_back(to_event(*request, answer));
+  }
+  answered_.push_back(request);
+}
+
+void Lane::flush() {
+  if (answered_.empty()) return;
+  shared_.waiting.fetch_sub(answered_.size(), std::memory_order_relaxed);
+  if (events_for_ != nullptr) events_for_->push(events_.data(), events_.size());
+  events_.clear();
+  events_for_.reset();
+  for (Request* at = answered_.first(); at != nullptr; at = at->next) {
+    if (at->waiter != nullptr) at->waiter->done.set();
+  }
+  give_back(answered_);
+}
+
+void Lane::stop() {
+  std::thread thread;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    stopping_ = true;
+    thread.swap(thread_);
+  }
+  work_.notify_all();
+  if (thread.joinable()) thread.join();
+  RequestList left;
+  {
+    std::unique_lock<std::mutex> lock(mutex_);
+    work_.wait(lock, [this] { return !led_; });  // a caller that leads stops at its next step
+    left.append(queue_);
+  }
+  flight_.abandon(ErrorCode::closed, "the gate was closed");
+  while (Request* request = left.pop_front()) {
+    answer(request, fail(ErrorCode::closed, "the gate was closed", request->effect));
+  }
+  flush();
+}
+
+}  // namespace flashsale::engine

@@ -1,0 +1,120 @@
+/// A lane: a queue of requests, and one flight at a time that carries a batch of them to Redis and back.
+///
+/// Whoever finds the lane idle leads it: a lone blocking caller runs its own batch and pays for no thread hand-off;
+/// when it has its answer and others wait, the lane's own thread takes over. The flight lives in the lane, not on a
+/// stack, so leadership may change hands between any two of its steps.
+///
+///     enqueue --> queue --board--> flight --land--> answered
+///                   ^                |
+///                   +---- retreat ---+   (nobody answered: sent again later, in the old order)
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/flight.hpp"
+#include "engine/request.hpp"
+#include "engine/unsettled.hpp"
+#include "flashsale/connection_pool.hpp"
+#include "flashsale/options.hpp"
+
+namespace flashsale::engine {
+
+/// The sales that a gate has seen: one that is gone then was lost, not misspelt. Bounded. Thread-safe.
+class SeenSales {
+ public:
+  void add(std::string_view sale);
+  bool has(std::string_view sale) const;
+
+ private:
+  static constexpr std::size_t kMax = 4096;
+  mutable std::mutex mutex_;
+  std::set<std::string, std::less<>> sales_;  // guarded by mutex_
+};
+
+/// What the lanes of one gate share.
+struct LaneShared {
+  std::shared_ptr<ConnectionPool> pool;
+  GateOptions options;
+  Unsettled unsettled;
+  SeenSales seen;
+  std::atomic<std::size_t> waiting{0};                       ///< requests accepted and not answered
+  std::function<bool(const Request&)> outstanding_elsewhere; ///< another copy of it waits or flies in some lane
+};
+
+class Lane {
+ public:
+  explicit Lane(LaneShared& shared) : shared_(shared), flight_(shared, *this) {}
+  ~Lane() { stop(); }
+
+  /// Nodes to fill, from those that were used before. Any thread.
+  void borrow(RequestList& nodes, std::size_t count);
+  void give_back(RequestList& nodes);
+
+  /// Takes requests over; the lane answers each exactly once. Any thread.
+  void enqueue(RequestList& requests);
+  /// The same for one request of a blocking caller, which leads the lane if it is idle. Returns once it is answered.
+  void call(Request* request);
+  /// True if nobody leads and nothing waits.
+  bool is_idle() const;
+
+  /// Answers what waits past its deadline. For when the leader is stuck in a connect.
+  void expire();
+  /// True if a request with the same key, other than `request` itself, waits or flies here.
+  bool has_copy_of(const Request& request) const;
+  /// Answers everything with `closed` and ends the thread. Idempotent.
+  void stop();
+
+  // For the flight, by the leader only.
+
+  /// Describes the first request that is ready; false: there is none.
+  bool next_ready(std::string& sale, Verb& verb, bool& from_replica) const;
+  /// Moves up to a batch of ready requests that travel with the first one into `aboard`.
+  void board(std::vector<Request*>& aboard, const std::string& sale, Verb verb, bool from_replica,
+             milliseconds margin);
+  /// Takes everybody off board; a place may hold nullptr.
+  void disembark(std::vector<Request*>& aboard, std::vector<Request*>& ashore);
+  /// Takes one off board, leaving a nullptr in its place.
+  Request* disembark(Request*& place);
+  /// Puts requests back at the front of the queue, in their order.
+  void retreat(std::vector<Request*>& aboard);
+  /// Puts a request that is off board at the end of the queue, for `time`.
+  void put_off(Request* request, milliseconds time);
+  /// Answers a request; `flush` makes it known.
+  void answer(Request* request, const Result<Answer>& answer);
+  void flush();
+
+ private:
+  void drive(const Waiter* mine, Deadline until);
+  void lead_as_thread();
+  void wake_thread(std::unique_lock<std::mutex>& lock);
+  Deadline next_due(Deadline now) const;
+  bool has_ready(Deadline now) const;
+
+  LaneShared& shared_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable work_;
+  RequestList queue_;        // guarded by mutex_
+  RequestList spare_;        // guarded by mutex_: nodes to use again
+  std::vector<std::unique_ptr<Request>> nodes_;  // guarded by mutex_: owns every node of this lane
+  bool led_ = false;         // guarded by mutex_
+  bool stopping_ = false;    // guarded by mutex_
+  bool crowded_ = false;     // guarded by mutex_: recent batches had company, so callers leave leading to the thread
+  std::thread thread_;       // guarded by mutex_ until stop
+
+  // Of the leader.
+  Flight flight_;
+  RequestList answered_;
+  std::vector<Event> events_;
+  std::shared_ptr<CompletionQueue::State> events_for_;
+};
+
+}  // namespace flashsale::engine

@@ -1,0 +1,39 @@
+/// Rebuilds a sale in Redis from the database under a new epoch. PROTOCOL section 10.
+///
+///   1 look at the primary -> 2 claim the row -> 3 close the gate -> 4 drain what survived -> 5 rebuild -> 6 reopen
+///   ^                            |                  |                    |                       |           |
+///   +----------------------------+------------------+--- claim lost, history changed, Redis torn-+-----------+
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string_view>
+
+#include "flashsale/connection_pool.hpp"
+#include "flashsale/order_sink.hpp"
+
+namespace flashsale::engine {
+
+enum class Loss : std::uint8_t {
+  refuse,  ///< stop where the database went back
+  accept,  ///< the operator's `reopen --accept-loss`: go on with what the database has, under an epoch above both
+};
+
+/// What a caller may want to know and to say while a reconcile runs.
+struct ReconcileWatch {
+  const std::atomic<bool>* stop = nullptr;  ///< set: give up soon, with `closed`; the next one starts again
+  bool rebuilt = false;                     ///< this very call finished a rebuild
+};
+
+/// Reconciles one sale in journal mode; a crash anywhere is finished by the next call, of anybody. Waits for a
+/// reconcile of somebody else. Nothing to do is success.
+/// Errors: not_found (the database has no such sale), conflict (the database went back; another database's sale;
+/// retired, or its create is unfinished), unsupported, timed_out, and what the pool and the sink say.
+Result<void> reconcile(const std::shared_ptr<ConnectionPool>& pool, const std::shared_ptr<OrderSink>& sink,
+                       std::string_view sale, Deadline deadline, Loss loss = Loss::refuse,
+                       ReconcileWatch* watch = nullptr);
+
+/// The same without a database, for list mode and for the operator alone: a new epoch on what this Redis has.
+Result<void> reopen_list(const std::shared_ptr<ConnectionPool>& pool, std::string_view sale, Deadline deadline);
+
+}  // namespace flashsale::engine

@@ -1,0 +1,103 @@
+/// A call under way, and lists of them. Nodes are reused, so that a warm gate allocates nothing per call.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "core/reserve_codec.hpp"
+#include "engine/completion_queue_state.hpp"
+#include "flashsale/error.hpp"
+#include "flashsale/outcome.hpp"
+#include "util/futex.hpp"
+
+namespace flashsale::engine {
+
+/// Where a blocking caller waits for its answer.
+struct Waiter {
+  util::Latch done;
+  Result<Answer> result = fail(ErrorCode::internal, "no answer was given");
+};
+
+struct Request {
+  Request* next = nullptr;
+  std::string text;  ///< sale, buyer, request, item and payload back to back
+  std::uint8_t sale_bytes = 0, buyer_bytes = 0, request_bytes = 0, item_bytes = 0;
+  Verb verb = Verb::reserve;
+  std::uint32_t quantity = 0;
+  bool from_replica = false;          ///< of status: may still be asked of a replica
+  Effect effect = Effect::none;       ///< unknown once any copy sent had no answer
+  std::int64_t unknown_until_ms = 0;  ///< until then, by Redis' clock, such a copy may still win
+  Deadline deadline{};
+  Deadline not_before{};              ///< put off until then
+  std::uint64_t tag = 0;
+  std::shared_ptr<CompletionQueue::State> queue;  ///< of submit
+  Waiter* waiter = nullptr;                       ///< of a blocking call
+
+  void fill(const Call& call, Deadline until);
+  void clear();
+
+  std::string_view sale() const { return {text.data(), sale_bytes}; }
+  std::string_view buyer() const { return {text.data() + sale_bytes, buyer_bytes}; }
+  std::string_view request() const { return {text.data() + sale_bytes + buyer_bytes, request_bytes}; }
+  /// Sale, buyer and request together: who asks for what intent.
+  std::string_view key() const { return {text.data(), std::size_t{sale_bytes} + buyer_bytes + request_bytes}; }
+  std::string_view item() const { return {text.data() + key().size(), item_bytes}; }
+  std::string_view payload() const { return std::string_view(text).substr(key().size() + item_bytes); }
+  core::Asked asked() const { return {buyer(), request(), item(), payload(), quantity}; }
+
+  /// True if both may share a batch: the same sale, and the same script.
+  bool travels_with(const Request& other) const {
+    return (verb == Verb::reserve) == (other.verb == Verb::reserve) && from_replica == other.from_replica &&
+           sale() == other.sale();
+  }
+};
+
+/// What a walk through a list does with the request it has come to.
+enum class Pick : std::uint8_t { leave, take, stop };
+
+/// A queue of requests, linked through the requests themselves. Owns nothing.
+class RequestList {
+ public:
+  bool empty() const { return first_ == nullptr; }
+  Request* first() const { return first_; }
+  std::size_t size() const { return size_; }
+  void push_back(Request* request);
+  void push_front(Request* request);
+  Request* pop_front();
+  void append(RequestList& other);
+  /// Walks from the front: hands what `pick` takes to `take`, leaves the rest, ends where `pick` stops.
+  template <class PickFunction, class Take>
+  void extract(PickFunction pick, Take take);
+
+ private:
+  Request* first_ = nullptr;
+  Request* last_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+template <class PickFunction, class Take>
+void RequestList::extract(PickFunction pick, Take take) {
+  Request* before = nullptr;
+  for (Request* at = first_; at != nullptr;) {
+    Request* const after = at->next;
+    const Pick choice = pick(*at);
+    if (choice == Pick::stop) return;
+    if (choice == Pick::leave) {
+      before = at;
+    } else {
+      (before == nullptr ? first_ : before->next) = after;
+      if (last_ == at) last_ = before;
+      --size_;
+      at->next = nullptr;
+      take(at);
+    }
+    at = after;
+  }
+}
+
+/// The event that tells a request's answer.
+Event to_event(const Request& request, const Result<Answer>& answer);
+
+}  // namespace flashsale::engine

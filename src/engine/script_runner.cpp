@@ -1,0 +1,138 @@
+#include "engine/script_runner.hpp"
+
+#include <algorithm>
+#include <thread>
+
+#include "core/call_flow.hpp"
+#include "core/numbers.hpp"
+#include "core/scripts.hpp"
+#include "engine/node_clock.hpp"
+#include "util/deadline.hpp"
+#include "util/random.hpp"
+
+namespace flashsale::engine {
+
+milliseconds pause_before(int attempt) {
+  const auto base = std::min(100, 2 << std::min(attempt - 1, 8));
+  return milliseconds{base / 2 + static_cast<int>(util::random_u64() % static_cast<unsigned>(base / 2 + 1))};
+}
+
+bool sleep_within(milliseconds time, Deadline deadline) {
+  const auto wake = std::min<Deadline>(util::Clock::now() + time, deadline);
+  std::this_thread::sleep_until(wake);
+  return wake < deadline;
+}
+
+namespace {
+
+/// Drives one CallFlow: `send` does the round trip for Step::send and yields the reply that decides.
+class Driver {
+ public:
+  Driver(ConnectionPool& pool, Role role, std::string_view sale, Deadline deadline)
+      : pool_(pool), role_(role), slot_(core::slot_of(sale)), deadline_(deadline) {}
+
+  template <class Send>
+  Result<std::vector<Reply>> run(const core::Script* script, Send send) {
+    core::Step step = flow_.begin();
+    for (;;) {
+      switch (step) {
+        case core::Step::lease: step = lease(); break;
+        case core::Step::send: step = heed(send(*lease_.get(), deadline_), script == nullptr, false); break;
+        case core::Step::load:
+          step = heed(lease_->roundtrip({{"SCRIPT", "LOAD", script->text}}, deadline_), false, true);
+          break;
+        case core::Step::await:  // nothing else waits here, so the deadline itself was the end
+          step = flow_.expired();
+          lease_.report(Heard::broken);
+          break;
+        case core::Step::pause: step = pause(); break;
+        case core::Step::answer: return std::move(replies_);
+        case core::Step::fail: return tl::unexpected<Error>(flow_.error());
+      }
+    }
+  }
+
+  /// The script answered, but the answer asks for another attempt.
+  bool again() {
+    lease_ = Lease();
+    return sleep_within(pause_before(++attempts_), deadline_);
+  }
+
+ private:
+  core::Step lease() {
+    auto lease = pool_.acquire(role_, slot_, deadline_);
+    if (!lease) return flow_.not_leased(lease.error());
+    lease_ = std::move(*lease);
+    return flow_.leased();
+  }
+
+  core::Step heed(RoundTrip trip, bool every_reply, bool load) {
+    if (trip.error) return flow_.stopped(*trip.error);
+    replies_ = std::move(trip.replies);
+    if (load) return flow_.loaded(replies_.back());
+    if (every_reply)
+      for (const Reply& reply : replies_)
+        if (reply.type == Reply::Type::error) return flow_.replied(reply);
+    return flow_.replied(replies_.back());
+  }
+
+  core::Step pause() {
+    if (const auto heard = flow_.heard()) lease_.report(*heard, flow_.heard_text());
+    lease_ = Lease();
+    return sleep_within(pause_before(++attempts_), deadline_) ? flow_.resumed() : flow_.expired();
+  }
+
+  ConnectionPool& pool_;
+  const Role role_;
+  const std::uint16_t slot_;
+  const Deadline deadline_;
+  core::CallFlow flow_;
+  Lease lease_;
+  std::vector<Reply> replies_;
+  int attempts_ = 0;
+};
+
+}  // namespace
+
+Result<std::vector<Reply>> run_commands(ConnectionPool& pool, Role role, std::string_view sale,
+                                        const std::vector<Command>& commands, Deadline deadline) {
+  return Driver(pool, role, sale, deadline).run(nullptr, [&](Connection& connection, Deadline until) {
+    return connection.roundtrip(commands, until);
+  });
+}
+
+Result<ScriptAnswer> run_script(ConnectionPool& pool, std::string_view sale, ScriptCall call, Deadline deadline) {
+  const core::Script& script = core::script(call.script);
+  const std::string key_count = std::to_string(call.keys.size());
+  Driver driver(pool, Role::primary, sale, deadline);
+  const auto send = [&](Connection& connection, Deadline until) -> RoundTrip {
+    if (auto error = learn_clock(connection, until)) return {{}, std::move(error)};
+    if (call.not_after_at >= 0)
+      call.arguments[static_cast<std::size_t>(call.not_after_at)] =
+          std::to_string(util::steady_ms(until) + connection.clock.ahead_ms);
+    call.arguments[static_cast<std::size_t>(call.nonce_at)] = util::random_hex(8);
+    Command command{"EVALSHA", script.sha1, key_count};
+    command.insert(command.end(), call.keys.begin(), call.keys.end());
+    command.insert(command.end(), call.arguments.begin(), call.arguments.end());
+    return connection.roundtrip({command}, until);
+  };
+  for (;;) {
+    auto replies = driver.run(&script, send);
+    if (!replies) return tl::unexpected<Error>(std::move(replies.error()));
+    ScriptAnswer answer{std::move(replies->back().elements)};
+    if (answer.fields.size() < 2 || answer.text(0) != call.arguments[static_cast<std::size_t>(call.nonce_at)])
+      return fail(ErrorCode::protocol, "the script's reply does not carry the call's nonce", Effect::unknown);
+    if (answer.verdict() != "late" || !call.idle_retry) return answer;
+    if (!driver.again()) return fail(ErrorCode::timed_out, "Redis had no time for it before the deadline");
+  }
+}
+
+Result<void> load_scripts(ConnectionPool& pool, std::string_view sale, Deadline deadline) {
+  std::vector<Command> commands;
+  for (const core::Script& script : core::embedded_scripts()) commands.push_back({"SCRIPT", "LOAD", script.text});
+  auto replies = run_commands(pool, Role::primary, sale, commands, deadline);
+  if (!replies) return tl::unexpected<Error>(std::move(replies.error()));
+  return {};
+}
+
+}  // namespace flashsale::engine

@@ -1,0 +1,251 @@
+#include "flashsale/stock_gate.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "core/checks.hpp"
+#include "engine/completion_queue_state.hpp"
+#include "engine/counters.hpp"
+#include "engine/lane.hpp"
+#include "util/deadline.hpp"
+#include "util/fork_guard.hpp"
+#include "util/thread.hpp"
+
+namespace flashsale {
+namespace {
+
+constexpr milliseconds kExpireEvery{10};
+
+GateOptions bounded(GateOptions options) {
+  options.timeout = std::clamp(options.timeout, milliseconds{1}, kTimeoutMax);
+  options.payload_bytes_max = std::min(options.payload_bytes_max, kPayloadBytesMax);
+  options.lanes = std::clamp<std::size_t>(options.lanes, 1, 16);
+  options.batch_max = std::clamp<std::size_t>(options.batch_max, 1, 512);
+  options.waiting_max = std::clamp<std::size_t>(options.waiting_max, 1, 1'048'576);
+  if (options.level < Level::primary || options.level > Level::database) options.level = Level::primary;
+  return options;
+}
+
+}  // namespace
+
+/// The gate behind its constructor: nothing of it runs before the first call.
+class StockGate::Body {
+ public:
+  Body(std::shared_ptr<ConnectionPool> pool, GateOptions options) {
+    shared_.pool = std::move(pool);
+    shared_.options = bounded(options);
+    shared_.outstanding_elsewhere = [this](const engine::Request& request) {
+      return std::any_of(lanes_.begin(), lanes_.end(), [&](const auto& lane) { return lane->has_copy_of(request); });
+    };
+    for (std::size_t i = 0; i < shared_.options.lanes; ++i) lanes_.push_back(std::make_unique<engine::Lane>(shared_));
+  }
+
+  ~Body() {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      stopping_ = true;
+    }
+    wake_usher_.notify_all();
+    if (usher_.joinable()) usher_.join();
+    for (auto& lane : lanes_) lane->stop();
+  }
+
+  /// A gate that was used before a fork is the parent's: in the child it must neither be used nor joined.
+  bool is_foreign() {
+    const auto now = util::fork_generation();
+    std::uint32_t unused = 0;
+    return !generation_.compare_exchange_strong(unused, now) && unused != now;
+  }
+  bool was_forked() const {
+    const auto used = generation_.load();
+    return used != 0 && used != util::fork_generation();
+  }
+
+  Result<Answer> call(const Call& call);
+  Result<std::size_t> submit(const Call* calls, std::size_t count, CompletionQueue& queue);
+
+ private:
+  std::optional<Error> refuse(const Call& call) const;
+  engine::Lane& lane_for_caller();
+  void hand_in(const Call* calls, std::size_t count, const std::shared_ptr<CompletionQueue::State>& queue);
+  void need_usher();
+  void usher();
+
+  engine::LaneShared shared_;
+  std::vector<std::unique_ptr<engine::Lane>> lanes_;
+  std::atomic<std::size_t> turn_{0};
+  std::atomic<std::uint32_t> generation_{0};  // fork generation of the first use
+
+  // The usher answers what expires in a queue whose leader is busy connecting. It ticks while calls come, else sleeps.
+  std::mutex mutex_;
+  std::condition_variable wake_usher_;
+  std::thread usher_;                 // guarded by mutex_
+  bool stopping_ = false;             // guarded by mutex_
+  std::atomic<bool> asleep_{true};
+};
+
+std::optional<Error> StockGate::Body::refuse(const Call& call) const {
+  if (!core::is_well_formed(call, shared_.options.payload_bytes_max)) {
+    auto defect = core::check_call(call, shared_.options.payload_bytes_max);
+    return Error{ErrorCode::invalid_argument, Effect::none, defect ? std::move(*defect) : "the call is malformed"};
+  }
+  if (call.verb == Verb::confirm || call.verb == Verb::release)
+    return Error{ErrorCode::unsupported, Effect::none, "this version knows no confirm and release yet"};
+  const Level level = call.level == Level::usual ? shared_.options.level : call.level;
+  if (level != Level::primary)
+    return Error{ErrorCode::unsupported, Effect::none, "this version answers at level primary only"};
+  return std::nullopt;
+}
+
+engine::Lane& StockGate::Body::lane_for_caller() {
+  for (auto& lane : lanes_)
+    if (lane->is_idle()) return *lane;
+  return *lanes_[turn_.fetch_add(1, std::memory_order_relaxed) % lanes_.size()];
+}
+
+Result<Answer> StockGate::Body::call(const Call& call) {
+  if (is_foreign()) return fail(ErrorCode::forked, "the gate was used before the fork");
+  if (auto error = refuse(call)) {
+    engine::counters().failed(error->code, error->effect);
+    return tl::unexpected<Error>(std::move(*error));
+  }
+  if (shared_.waiting.fetch_add(1, std::memory_order_relaxed) >= shared_.options.waiting_max) {
+    shared_.waiting.fetch_sub(1, std::memory_order_relaxed);
+    engine::counters().failed(ErrorCode::busy, Effect::none);
+    return fail(ErrorCode::busy, "waiting_max requests are waiting already");
+  }
+  const milliseconds timeout = call.timeout == milliseconds{0} ? shared_.options.timeout : call.timeout;
+  engine::Lane& lane = lane_for_caller();
+  engine::RequestList node;
+  lane.borrow(node, 1);
+  engine::Request* const request = node.pop_front();
+  engine::Waiter waiter;
+  request->fill(call, util::Clock::now() + timeout);
+  request->waiter = &waiter;
+  lane.call(request);
+  return std::move(waiter.result);
+}
+
+Result<std::size_t> StockGate::Body::submit(const Call* calls, std::size_t count, CompletionQueue& queue) {
+  if (is_foreign()) return fail(ErrorCode::forked, "the gate was used before the fork");
+  const auto before = shared_.waiting.load(std::memory_order_relaxed);
+  const auto room = shared_.options.waiting_max > before ? shared_.options.waiting_max - before : 0;
+  const auto granted = queue.state()->reserve(std::min(count, room));
+  shared_.waiting.fetch_add(granted, std::memory_order_relaxed);
+  need_usher();
+  // Whole batches go to the lanes in turn. One lane alone keeps the order.
+  const auto chunk = shared_.options.batch_max;
+  for (std::size_t from = 0; from < granted; from += chunk)
+    hand_in(calls + from, std::min(chunk, granted - from), queue.state());
+  return granted;
+}
+
+void StockGate::Body::hand_in(const Call* calls, std::size_t count,
+                              const std::shared_ptr<CompletionQueue::State>& queue) {
+  engine::Lane& lane = *lanes_[turn_.fetch_add(1, std::memory_order_relaxed) % lanes_.size()];
+  engine::RequestList nodes, good;
+  lane.borrow(nodes, count);
+  const Deadline now = util::Clock::now();
+  for (std::size_t i = 0; i < count; ++i) {
+    engine::Request* const request = nodes.pop_front();
+    const Call& call = calls[i];
+    if (auto error = refuse(call)) {
+      engine::counters().failed(error->code, error->effect);
+      request->tag = call.tag;
+      const Event event = engine::to_event(*request, tl::unexpected<Error>(std::move(*error)));
+      queue->push(&event, 1);
+      shared_.waiting.fetch_sub(1, std::memory_order_relaxed);
+      nodes.push_back(request);
+      continue;
+    }
+    request->fill(call, now + (call.timeout == milliseconds{0} ? shared_.options.timeout : call.timeout));
+    request->queue = queue;
+    good.push_back(request);
+  }
+  if (!nodes.empty()) lane.give_back(nodes);
+  if (!good.empty()) lane.enqueue(good);
+}
+
+void StockGate::Body::need_usher() {
+  if (!asleep_.load(std::memory_order_relaxed)) return;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    asleep_.store(false, std::memory_order_relaxed);
+    if (!usher_.joinable() && !stopping_) {
+      try {
+        usher_ = util::start_thread("flashsale-usher", [this] { usher(); });
+      } catch (const std::system_error&) {
+        asleep_.store(true, std::memory_order_relaxed);  // lanes still answer; only a stuck connect is not watched
+      }
+    }
+  }
+  wake_usher_.notify_one();
+}
+
+void StockGate::Body::usher() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  int quiet = 0;
+  while (!stopping_) {
+    if (shared_.waiting.load(std::memory_order_relaxed) > 0) quiet = 0;
+    if (++quiet > 100) {
+      asleep_.store(true, std::memory_order_relaxed);
+      wake_usher_.wait(lock, [this] { return stopping_ || !asleep_.load(std::memory_order_relaxed); });
+      quiet = 0;
+      continue;
+    }
+    wake_usher_.wait_for(lock, kExpireEvery);
+    lock.unlock();
+    for (auto& lane : lanes_) lane->expire();
+    lock.lock();
+  }
+}
+
+StockGate::StockGate(std::shared_ptr<ConnectionPool> pool, GateOptions options)
+    : body_(std::make_unique<Body>(std::move(pool), options)) {}
+
+StockGate::~StockGate() {
+  // The threads are the parent's; joining them would hang, and ending their handles would abort. So the child leaks.
+  if (body_->was_forked()) static_cast<void>(body_.release());
+}
+
+Result<Answer> StockGate::reserve(const Call& call) {
+  Call reserve = call;
+  reserve.verb = Verb::reserve;
+  return body_->call(reserve);
+}
+
+namespace {
+
+Call question(const OrderKey& order, CallOptions options, Verb verb) {
+  Call call;
+  call.sale = order.sale;
+  call.buyer = order.buyer;
+  call.request = order.request;
+  call.timeout = options.timeout;
+  call.level = options.level;
+  call.verb = verb;
+  return call;
+}
+
+}  // namespace
+
+Result<Answer> StockGate::resolve(const OrderKey& order, CallOptions options) {
+  return body_->call(question(order, options, Verb::resolve));
+}
+
+Result<Answer> StockGate::status(const OrderKey& order, CallOptions options) {
+  return body_->call(question(order, options, Verb::status));
+}
+
+Result<std::size_t> StockGate::submit(const Call* calls, std::size_t count, CompletionQueue& queue) {
+  return body_->submit(calls, count, queue);
+}
+
+}  // namespace flashsale

@@ -1,0 +1,110 @@
+// A worker killed at any of its named points loses no order and doubles none: the next one finishes what it began.
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include "core/keyspace.hpp"
+#include "flashsale/order_worker.hpp"
+#include "support/served_sale.hpp"
+
+using namespace flashsale;
+using namespace flashsale::test;
+
+namespace {
+
+/// Runs crash_worker and returns the signal that ended it; 0: it came to its end.
+int run_until_crash(ServedSale& sale, const std::string& point) {
+  const std::string program = std::string(FLASHSALE_BIN_DIR) + "/crash_worker";
+  std::string url = sale.redis().url(), db = sale.db_path(), id = sale.id, name = program;
+  std::string wanted = "FLASHSALE_CRASH_AT=" + point;
+  char* arguments[] = {name.data(), url.data(), db.data(), id.data(), nullptr};
+  char* environment[] = {wanted.data(), nullptr};
+  pid_t pid = 0;
+  REQUIRE(posix_spawn(&pid, program.c_str(), nullptr, nullptr, arguments, environment) == 0);
+  int status = 0;
+  REQUIRE(waitpid(pid, &status, 0) == pid);
+  return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+void finish_with_a_healthy_worker(ServedSale& sale) {
+  OrderWorker worker(sale.pool, sale.sink, {}, {sale.id});
+  const auto drained = worker.drain(soon());
+  CHECK_MESSAGE(drained, (drained ? std::string() : to_string(drained.error())));
+  CHECK(sale.watermark_in_redis() == sale.row().watermark);
+  CHECK(sale.row().rec_uuid.empty());
+}
+
+/// The claim's holder is dead: nobody needs to wait until its silence shows.
+void age_claim(ServedSale& sale) {
+  sale.change_row([](SaleRow& row) { row.rec_beat_ms -= 60'000; });
+}
+
+}  // namespace
+
+TEST_CASE("a worker killed anywhere between reading and settling loses and doubles nothing") {
+  for (const char* point :
+       {"worker.before_read", "worker.after_read", "worker.before_begin", "worker.after_insert", "worker.before_commit",
+        "worker.after_commit", "worker.before_settle", "worker.after_settle"}) {
+    CAPTURE(point);
+    PrivateRedis redis;
+    ServedSale sale(redis);
+    sale.sell_to_crowd("early", 30);
+    CHECK(run_until_crash(sale, point) == SIGKILL);
+    sale.sell_to_crowd("late", 30);
+    CHECK(run_until_crash(sale, point) == SIGKILL);
+    finish_with_a_healthy_worker(sale);
+    sale.check_database();
+    CHECK(sale.orders().size() == 60);
+  }
+}
+
+TEST_CASE("a worker killed around telling of a dead order leaves it told once") {
+  for (const char* point : {"worker.after_commit", "worker.before_settle", "worker.after_settle", "worker.after_told"}) {
+    CAPTURE(point);
+    PrivateRedis redis;
+    ServedTerms terms;
+    terms.items = {{"shoe", 4, 5, 0}};
+    ServedSale sale(redis, terms);
+    redis.command({"HSET", core::Keys(sale.id).meta, "total:1", "5"});
+    sale.sell_to_crowd("a", 5);
+    CHECK(run_until_crash(sale, point) == SIGKILL);
+    finish_with_a_healthy_worker(sale);
+    OrderWorker watching(sale.pool, sale.sink);
+    CHECK(sale.orders().size() == 4);
+    REQUIRE(sale.dead().size() == 1);
+    CHECK(sale.meta("state") == "paused");
+    CHECK(sale.sell({{"a3", "click"}, {"a4", "click"}}) == "RK");
+  }
+}
+
+TEST_CASE("a reconcile killed anywhere is finished by the next, with every order that survived or was sold since") {
+  for (const char* point :
+       {"reconcile.after_claim", "reconcile.after_close", "reconcile.after_drain", "reconcile.after_clear",
+        "reconcile.in_rebuild", "reconcile.after_rebuild", "reconcile.after_reopen", "reconcile.after_finish"}) {
+    CAPTURE(point);
+    PrivateRedis redis;
+    ServedSale sale(redis);
+    sale.sell_to_crowd("stored", 20);
+    finish_with_a_healthy_worker(sale);
+    sale.sell_to_crowd("surviving", 20);
+    redis.command({"HSET", core::Keys(sale.id).meta, "hist", "0123"});
+    CHECK(sale.sell({{"nobody", "click"}}) == "fenced");
+    CHECK(run_until_crash(sale, point) == SIGKILL);
+    // Once reopened it sells, whether or not the one who reopened it lives.
+    const bool reopened = sale.meta("rec").empty() && sale.meta("hist").size() == 40;
+    if (reopened) CHECK(eventually([&] { return sale.sell({{"between", "click"}}) == "a"; }));
+    else CHECK(sale.sell({{"nobody", "click"}}) == "fenced");
+    age_claim(sale);
+    finish_with_a_healthy_worker(sale);
+    sale.check_database();
+    CHECK(eventually([&] { return sale.sell({{"after", "click"}}) == "a"; }));
+    sale.sell_to_crowd("rest", 100 - sale.won.size());
+    CHECK(sale.sell({{"too late", "click"}}) == "i");
+    CHECK(sale.sell({{"late", "click"}}) == "s");
+    finish_with_a_healthy_worker(sale);
+    sale.check_database();
+    CHECK(sale.row().items[0].sold == 100);
+  }
+}

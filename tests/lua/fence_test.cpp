@@ -1,0 +1,144 @@
+// Guards, fence and cuts of time: what every script that writes to a sale checks before anything else.
+#include <doctest/doctest.h>
+
+#include <functional>
+
+#include "lua/scripted_sale.hpp"
+
+using namespace flashsale;
+using namespace flashsale::test;
+
+namespace {
+
+struct Attempt {
+  std::string name;
+  std::vector<std::string> keys;
+  std::vector<std::string> arguments;
+  std::string verdict() const { return test::verdict(run_lua(name, keys, arguments)); }
+};
+
+/// One good call of each script that a gate or a controller sends to a sale. ARGV begins alike in all of them:
+/// epoch, uuid, not_after_ms, nonce.
+std::vector<Attempt> attempts(ScriptedSale& sale) {
+  const auto reserve = sale.reserve_command({one("ann", "r1")});
+  std::vector<std::string> arguments(reserve.begin() + 6, reserve.end());
+  std::vector<std::string> look(arguments.begin(), arguments.begin() + 7);
+  std::vector<std::string> retire = sale.control_arguments("");
+  retire.resize(5);
+  return {{"reserve", sale.control_keys(), arguments},
+          {"look", {sale.keys.meta, sale.keys.buyers}, look},
+          {"control", sale.control_keys(), sale.control_arguments("pause")},
+          {"restock", sale.restock_keys(), sale.restock_arguments("1", "1", "a")},
+          {"retire", sale.retire_keys(), retire}};
+}
+
+void check_all(ScriptedSale& sale, const std::string& expected) {
+  const auto before = sale.everything();
+  for (const Attempt& attempt : attempts(sale)) {
+    INFO(attempt.name);
+    CHECK(attempt.verdict() == expected);
+  }
+  CHECK(sale.everything() == before);
+}
+
+}  // namespace
+
+TEST_CASE("every script is fenced once the server's history is another one") {
+  ScriptedSale sale;
+  redis().command({"DEBUG", "CHANGE-REPL-ID"});
+  check_all(sale, "fenced");
+}
+
+TEST_CASE("every script is fenced where the sale's history is only the server's second one, as after a promotion") {
+  PrivateRedis primary({}, Tcp::yes), replica({}, Tcp::yes);
+  replica.replica_of(primary);
+  const std::string before = primary.command({"INFO", "replication"}).text;
+  const std::string hist = before.substr(before.find("\nmaster_replid:") + 15, 40);
+  replica.command({"REPLICAOF", "NO", "ONE"});
+  replica.command({"HSET", "m", "layout", "1", "hist", hist, "rec", "", "epoch", "1", "uuid", "u", "last_ms", "1"});
+  replica.command({"HSET", "b", "#", "1"});
+  const std::string info = replica.command({"INFO", "replication"}).text;
+  REQUIRE(info.find("\nmaster_replid2:" + hist) != std::string::npos);
+  const Reply reply = replica.command(
+      {"EVAL", core::script("control").text, "3", "m", "b", "j", "1", "u", "9999999999999", "n", "pause", "", ""});
+  CHECK(verdict(reply) == "fenced");
+}
+
+TEST_CASE("every script is fenced while a reconcile is under way") {
+  ScriptedSale sale;
+  sale.set_meta("rec", "2 somebody");
+  check_all(sale, "fenced");
+}
+
+TEST_CASE("every script is fenced where one of meta and buyers is gone; no sale is unknown by half") {
+  ScriptedSale sale;
+  SUBCASE("meta") { redis().command({"DEL", sale.keys.meta}); }
+  SUBCASE("buyers") { redis().command({"DEL", sale.keys.buyers}); }
+  SUBCASE("the guard in buyers") { redis().command({"HDEL", sale.keys.buyers, "#"}); }
+  SUBCASE("buyers are of another epoch") { redis().command({"HSET", sale.keys.buyers, "#", "2"}); }
+  check_all(sale, "fenced");
+}
+
+TEST_CASE("every script finds a sale absent only where both meta and buyers are gone") {
+  ScriptedSale sale;
+  redis().command({"DEL", sale.keys.meta, sale.keys.buyers});
+  check_all(sale, "absent");
+}
+
+TEST_CASE("every script leaves a layout alone that it does not know") {
+  ScriptedSale sale;
+  sale.set_meta("layout", "2");
+  check_all(sale, "layout");
+}
+
+TEST_CASE("every script is stale for another epoch or another sale of the same id") {
+  ScriptedSale sale;
+  SUBCASE("epoch") { sale.terms.epoch = "2"; }
+  SUBCASE("uuid") { sale.terms.uuid = "uuid-2"; }
+  check_all(sale, "stale");
+}
+
+TEST_CASE("every script is late after its caller's deadline, and for a deadline that is no number") {
+  ScriptedSale sale;
+  const auto before = sale.everything();
+  for (Attempt attempt : attempts(sale)) {
+    for (const std::string not_after :
+         {"1", "0", "nan", "inf", "1e18", "-1", "", "0x7fffffffffff", " 9", "9999999999999 "}) {
+      attempt.arguments[2] = not_after;
+      INFO(attempt.name << " with '" << not_after << "'");
+      CHECK(attempt.verdict() == "late");
+    }
+  }
+  CHECK(sale.everything() == before);
+}
+
+TEST_CASE("every script is late by the sale's own clock where the server's was set back") {
+  ScriptedSale sale;
+  sale.set_meta("last_ms", "99999999999999");
+  for (const Attempt& attempt : attempts(sale)) {
+    INFO(attempt.name);
+    if (attempt.name != "retire") CHECK(attempt.verdict() == "late");
+  }
+}
+
+TEST_CASE("every script that writes an entry is fenced where the journal is gone, and writes nothing at all") {
+  ScriptedSale sale;
+  redis().command({"DEL", sale.keys.journal});
+  const auto before = sale.everything();
+  for (const Attempt& attempt : attempts(sale)) {
+    INFO(attempt.name);
+    if (attempt.name != "look" && attempt.name != "retire") CHECK(attempt.verdict() == "fenced");
+  }
+  CHECK(sale.everything() == before);
+}
+
+TEST_CASE("every script that writes an entry is fenced where the journal is ahead of the sale") {
+  ScriptedSale sale;
+  redis().command({"XADD", sale.keys.journal, "7-0", "h", "another"});
+  const auto before = sale.everything();
+  for (const Attempt& attempt : attempts(sale)) {
+    INFO(attempt.name);
+    if (attempt.name != "look" && attempt.name != "retire") CHECK(attempt.verdict() == "fenced");
+  }
+  CHECK(sale.everything() == before);
+}
