@@ -47,6 +47,9 @@ std::string to_string(const Error& error);
 template <class T>
 using Result = tl::expected<T, Error>;
 
+/// Success with nothing to tell. A type of its own, since `tl::expected<void, E>` has no `value()` in Debian 12.
+struct Done {};
+
 /// Shorthand for returning an error.
 inline tl::unexpected<Error> fail(ErrorCode code, std::string detail, Effect effect = Effect::none) {
   return tl::unexpected<Error>(Error{code, effect, std::move(detail)});

@@ -19,7 +19,7 @@
  *  3. Errors: `error` is the last argument and may be NULL. On an error it receives an object that the caller
  *     destroys; otherwise NULL. It must not hold an object yet. Its effect says whether Redis was changed:
  *     FLASHSALE_EFFECT_NONE, certainly not by this call, or FLASHSALE_EFFECT_UNKNOWN, ask again with the same request.
- *     Unless a function says more, effects are `none`.
+ *     Unless a function says more, effects are `none`; that of FLASHSALE_E_INTERNAL may be either.
  *  4. Every function with an `error` may answer FLASHSALE_E_INVALID_ARGUMENT (a NULL that may not be, a handle of
  *     another kind, a value out of its bounds: the message names it), FLASHSALE_E_INTERNAL (out of memory, or a
  *     defect) and, where it uses a handle that was used before a fork, FLASHSALE_E_FORKED.
@@ -33,8 +33,9 @@
  *  7. Outs (`_out`) are written on every return: on an error with 0 or NULL, where it does not say otherwise. They
  *     must not be NULL, except where it says "or NULL".
  *  8. Structs begin with `struct_size`, which the caller sets (the _INIT macros do). They only grow at their end:
- *     the library reads and writes what both sides know, bytes that it does not know must be 0, else
- *     FLASHSALE_E_UNSUPPORTED. The records of arrays have no such field; their size is an argument.
+ *     the library reads and writes what both sides know. Bytes beyond that must be 0 in what it reads, else
+ *     FLASHSALE_E_UNSUPPORTED, and become 0 in what it writes. A size below that of this version, or above 4,096, is
+ *     FLASHSALE_E_INVALID_ARGUMENT. The records of arrays have no such field; their size is an argument.
  *  9. Threads: every function is thread-safe, except on one error, options or sale handle, which has one user at a
  *     time. Functions that may block say how long; the others do no I/O. The library's own threads block all signals.
  * 10. Forks: a handle that was not used before the fork works in the child; one that was answers FLASHSALE_E_FORKED
@@ -71,7 +72,7 @@ extern "C" {
 #define FLASHSALE_SET(record, field, literal) \
   ((record).field = ("" literal ""), (record).field##_size = sizeof("" literal "") - 1)
 
-/* ---- Constants. All are in flashsale_codes() too, with their names; bindings should compare. ---------------------- */
+/* ---- Constants. All are in flashsale_codes() too, with their names; bindings should compare. --------------------- */
 
 /** Outcomes: what a healthy sale answers every day. */
 enum {
@@ -167,7 +168,7 @@ enum { FLASHSALE_LOG_INFO = 1, FLASHSALE_LOG_WARNING = 2, FLASHSALE_LOG_ALARM = 
 /** Bytes that hold every preloaded info, with the NUL. */
 #define FLASHSALE_INFO_CAPACITY 16385
 
-/* ---- Handles ------------------------------------------------------------------------------------------------------ */
+/* ---- Handles ----------------------------------------------------------------------------------------------------- */
 
 typedef struct flashsale_error_t flashsale_error_t;             /**< why there is no answer */
 typedef struct flashsale_options_t flashsale_options_t;         /**< values of options, by name */
@@ -179,7 +180,7 @@ typedef struct flashsale_completions_t flashsale_completions_t; /**< answers to 
 typedef struct flashsale_gate_t flashsale_gate_t;               /**< the hot path */
 typedef struct flashsale_worker_t flashsale_worker_t;           /**< carries orders into a sink */
 
-/* ---- Structs and records ------------------------------------------------------------------------------------------ */
+/* ---- Structs and records ----------------------------------------------------------------------------------------- */
 
 /** One call of a gate. To reserve one unit only sale, item, buyer and request need be set. */
 typedef struct flashsale_call_t {
@@ -320,7 +321,7 @@ typedef struct flashsale_code_t {
   uint32_t holds_stock; /**< 1: an outcome by which the buyer holds units */
 } flashsale_code_t;
 
-/* ---- Library ------------------------------------------------------------------------------------------------------ */
+/* ---- Library ----------------------------------------------------------------------------------------------------- */
 
 /** The library's version, 0xMMmmpp. history: since 0.1 */
 FLASHSALE_API uint32_t flashsale_version(void);
@@ -364,7 +365,7 @@ FLASHSALE_API int32_t flashsale_log_disable(flashsale_error_t** error);
  */
 FLASHSALE_API int32_t flashsale_log_next(char* text_out, size_t capacity, size_t* size_out, flashsale_error_t** error);
 
-/* ---- Errors: all accept NULL, which is "no error" ------------------------------------------------------------------ */
+/* ---- Errors: all accept NULL, which is "no error" ---------------------------------------------------------------- */
 
 /** FLASHSALE_E_*, or 0 for NULL. history: since 0.1 */
 FLASHSALE_API int32_t flashsale_error_code(const flashsale_error_t* error);
@@ -379,7 +380,7 @@ FLASHSALE_API int32_t flashsale_error_is_retryable(const flashsale_error_t* erro
 /** Convention 1. history: since 0.1 */
 FLASHSALE_API void flashsale_error_destroy(flashsale_error_t** error);
 
-/* ---- Options ------------------------------------------------------------------------------------------------------ */
+/* ---- Options ----------------------------------------------------------------------------------------------------- */
 
 /**
  * Makes options at their defaults. `abi` is FLASHSALE_ABI of the header that the caller was compiled with; whoever has
@@ -411,7 +412,7 @@ FLASHSALE_API int32_t flashsale_options_describe(size_t index, flashsale_option_
 /** Convention 1. history: since 0.1 */
 FLASHSALE_API void flashsale_options_destroy(flashsale_options_t** options);
 
-/* ---- Pool and sink ------------------------------------------------------------------------------------------------ */
+/* ---- Pool and sink ----------------------------------------------------------------------------------------------- */
 
 /**
  * Makes a pool of connections to the Redis at `url` (up to 4,096 bytes); parses only, the first call connects.
@@ -440,7 +441,7 @@ FLASHSALE_API int32_t flashsale_sink_create(const char* url, size_t url_size, fl
 /** Convention 1. history: since 0.1 */
 FLASHSALE_API void flashsale_sink_destroy(flashsale_sink_t** sink);
 
-/* ---- Sale: terms for flashsale_controller_create_sale -------------------------------------------------------------- */
+/* ---- Sale: terms for flashsale_controller_create_sale ------------------------------------------------------------ */
 
 /**
  * Begins the terms of the sale `id`. Options: sale.* (when it opens and closes, how long it holds ...), or NULL.
@@ -461,7 +462,7 @@ FLASHSALE_API int32_t flashsale_sale_item(flashsale_sale_t* sale, const char* it
 /** Convention 1. history: since 0.1 */
 FLASHSALE_API void flashsale_sale_destroy(flashsale_sale_t** sale);
 
-/* ---- Controller ---------------------------------------------------------------------------------------------------
+/* ---- Controller -----------------------------------------------------------------------------------------------------
  *
  *   create_sale -> open -> (pause <-> resume) -> drain -> close -> retire
  *
@@ -580,7 +581,7 @@ FLASHSALE_API int32_t flashsale_controller_reopen_accepting_loss(flashsale_contr
                                                                  size_t sale_size, uint32_t timeout_ms,
                                                                  flashsale_error_t** error);
 
-/* ---- Completions: answers to submitted calls, behind one descriptor ------------------------------------------------
+/* ---- Completions: answers to submitted calls, behind one descriptor -------------------------------------------------
  *
  *       submit                      library                    you
  *   place taken, or busy  ->  event pushed  ->  fd readable  ->  drain  ->  fd quiet once all are drained
@@ -625,7 +626,7 @@ FLASHSALE_API int32_t flashsale_completions_outstanding(flashsale_completions_t*
 /** Convention 1. Calls under way go on; nobody hears their answers. history: since 0.1 */
 FLASHSALE_API void flashsale_completions_destroy(flashsale_completions_t** completions);
 
-/* ---- Gate: the hot path ------------------------------------------------------------------------------------------- */
+/* ---- Gate: the hot path ------------------------------------------------------------------------------------------ */
 
 /**
  * Makes a gate, which sells units of many sales through one pool; calls made at the same time travel as one batch.
@@ -679,7 +680,7 @@ FLASHSALE_API int32_t flashsale_gate_submit(flashsale_gate_t* gate, const flashs
 /** Convention 1: calls still waiting are answered `closed`. Blocks one round trip at most. history: since 0.1 */
 FLASHSALE_API void flashsale_gate_destroy(flashsale_gate_t** gate);
 
-/* ---- Worker ------------------------------------------------------------------------------------------------------- */
+/* ---- Worker ------------------------------------------------------------------------------------------------------ */
 
 /**
  * Makes a worker, which carries journals into `sink` and watches over their sales; any number of them may run on the

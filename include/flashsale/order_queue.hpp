@@ -70,7 +70,7 @@ class OrderQueue {
                                                        Deadline deadline) const;
 
   /// List mode: forgets a taken order; acknowledging twice is harmless. One round trip.
-  [[nodiscard]] Result<void> ack(SaleId sale, BuyerId consumer, const TakenOrder& taken, Deadline deadline) const;
+  [[nodiscard]] Result<Done> ack(SaleId sale, BuyerId consumer, const TakenOrder& taken, Deadline deadline) const;
 
   /// List mode: gives the orders of every consumer without a heartbeat for `silence` back to the list; returns how
   /// many. A consumer's own orders from before a crash come back the same way, or by `take_back` at its start.

@@ -100,7 +100,7 @@ class SinkTransaction {
   virtual Result<std::optional<SaleRow>> lock_sale(SaleId sale) = 0;
   /// Writes all columns of the row and its items' totals and limits, inserting what is not there; `sold` of items is
   /// only written on insert.
-  virtual Result<void> put_sale(const SaleRow& row) = 0;
+  virtual Result<Done> put_sale(const SaleRow& row) = 0;
   /// Every sale in a state other than `retired`, by name; or all of them.
   virtual Result<std::vector<SaleRow>> sales(bool with_retired) = 0;
 
@@ -118,13 +118,13 @@ class SinkTransaction {
   virtual Result<std::optional<OrderRow>> find_order(SaleId sale, BuyerId buyer, RequestId request) = 0;
   /// Up to `count` orders not credited yet, oldest first; and marks those given as credited.
   virtual Result<std::vector<OrderRow>> uncredited(SaleId sale, std::size_t count) = 0;
-  virtual Result<void> mark_credited(SaleId sale, const OrderId* orders, std::size_t count) = 0;
+  virtual Result<Done> mark_credited(SaleId sale, const OrderId* orders, std::size_t count) = 0;
 
   /// Sets an order aside (the same one twice is one row); its id, reason and raw bytes are kept.
-  virtual Result<void> set_aside(SaleId sale, const DeadRow& dead) = 0;
+  virtual Result<Done> set_aside(SaleId sale, const DeadRow& dead) = 0;
   /// Rows set aside, by order id: all, or only those not told.
   virtual Result<std::vector<DeadRow>> dead(SaleId sale, bool only_untold) = 0;
-  virtual Result<void> mark_told(SaleId sale, const OrderId* orders, std::size_t count) = 0;
+  virtual Result<Done> mark_told(SaleId sale, const OrderId* orders, std::size_t count) = 0;
 
   /// Records a restock; false if this operation of this sale was recorded before.
   virtual Result<bool> put_operation(SaleId sale, OperationId operation, ItemId item, std::int64_t units) = 0;
@@ -135,7 +135,7 @@ class SinkTransaction {
   virtual Result<std::int64_t> now_ms() = 0;
 
   /// Makes it durable. On an error with effect unknown it may or may not be: read the watermark again.
-  virtual Result<void> commit() = 0;
+  virtual Result<Done> commit() = 0;
 };
 
 /// A database. Thread-safe; construction does no I/O, the first transaction connects and migrates the schema.

@@ -42,11 +42,11 @@ class OrderWorker {
   /// Errors, for which waiting is no help: conflict (this is another sale's database, a fork of the journal, or the
   /// database went back), unsupported (layout, schema): that sale is left alone, the others go on; run returns the
   /// error only if no sale is left to serve and sales were named.
-  [[nodiscard]] Result<void> run();
+  [[nodiscard]] Result<Done> run();
 
   /// Serves until everything written before the call is in the database, or `deadline`.
   /// Errors: as run, at once; timed_out, with what it waited for.
-  [[nodiscard]] Result<void> drain(Deadline deadline);
+  [[nodiscard]] Result<Done> drain(Deadline deadline);
 
   /// Makes `run` and `drain` return after the transaction under way. Safe from any thread and from a signal handler.
   void stop() noexcept;

@@ -89,29 +89,29 @@ class SaleController {
 
   /// Makes a sale; never overwrites one. Equal terms finish or repeat an earlier create; others are `conflict`, as is
   /// the id of a retired sale. With `opens_ms` it opens by itself; else with `open`.
-  [[nodiscard]] Result<void> create(const Sale& sale);
+  [[nodiscard]] Result<Done> create(const Sale& sale);
   /// Stores the public facts of an item (opaque, up to kInfoBytesMax bytes) for pages to read. Any number of times.
-  [[nodiscard]] Result<void> preload(SaleId sale, ItemId item, std::string_view info);
+  [[nodiscard]] Result<Done> preload(SaleId sale, ItemId item, std::string_view info);
   /// Opens it now, whatever its schedule said. From created, open.
-  [[nodiscard]] Result<void> open(SaleId sale);
+  [[nodiscard]] Result<Done> open(SaleId sale);
   /// Sets when it opens and closes by itself, judged by Redis' clock in the script. nullopt leaves that time as it is;
   /// closes_ms 0 is never. From created, open, paused.
-  [[nodiscard]] Result<void> schedule(SaleId sale, std::optional<std::int64_t> opens_ms,
+  [[nodiscard]] Result<Done> schedule(SaleId sale, std::optional<std::int64_t> opens_ms,
                                       std::optional<std::int64_t> closes_ms);
   /// Sells nothing from the next batch on. From open, draining.
-  [[nodiscard]] Result<void> pause(SaleId sale);
+  [[nodiscard]] Result<Done> pause(SaleId sale);
   /// Sells again. From paused, draining.
-  [[nodiscard]] Result<void> resume(SaleId sale);
+  [[nodiscard]] Result<Done> resume(SaleId sale);
   /// Sells nothing more while what was sold is handed over. From open, paused.
-  [[nodiscard]] Result<void> drain(SaleId sale);
+  [[nodiscard]] Result<Done> drain(SaleId sale);
   /// Ends the sale for good. From every state.
-  [[nodiscard]] Result<void> close(SaleId sale);
+  [[nodiscard]] Result<Done> close(SaleId sale);
   /// Adds `units` (negative: takes away, never below what is booked) to an item's total, once for each `operation`.
   /// `conflict` if the operation was used with other arguments, or if less than `units` is unsold.
-  [[nodiscard]] Result<void> restock(SaleId sale, ItemId item, std::int64_t units, OperationId operation);
+  [[nodiscard]] Result<Done> restock(SaleId sale, ItemId item, std::int64_t units, OperationId operation);
   /// Removes a closed sale from Redis once everything it sold was handed over; its id is never used again where there
   /// is a sink. `conflict` until then.
-  [[nodiscard]] Result<void> retire(SaleId sale);
+  [[nodiscard]] Result<Done> retire(SaleId sale);
 
   /// The sale as Redis has it, from a replica where one is fit. One or two round trips.
   [[nodiscard]] Result<SaleStatus> status(SaleId sale, Role from = Role::replica);
@@ -120,10 +120,10 @@ class SaleController {
 
   /// Rebuilds a sale whose Redis lost its history from the database, and sells on (see order_worker.hpp). Also ends a
   /// pause that somebody else's reconcile left. Blocks `deadline` at most; safe to run anywhere, any number of times.
-  [[nodiscard]] Result<void> reconcile(SaleId sale, Deadline deadline);
+  [[nodiscard]] Result<Done> reconcile(SaleId sale, Deadline deadline);
   /// For the operator alone, when Redis or the database went back and nothing can be proven: goes on with what Redis
   /// (list mode) or the database (journal mode) has now, under a new epoch. What only the other one knew is lost.
-  [[nodiscard]] Result<void> reopen_accepting_loss(SaleId sale, Deadline deadline);
+  [[nodiscard]] Result<Done> reopen_accepting_loss(SaleId sale, Deadline deadline);
 
  private:
   std::shared_ptr<ConnectionPool> pool_;

@@ -7,13 +7,13 @@ namespace flashsale::engine {
 
 /// Database first: a row `creating`, the sale in Redis, then the row as it is there. A crash between any two is
 /// finished by the next create with equal terms. `terms` is well formed.
-Result<void> create_with_journal(const ControlledSale& sale, SaleRow terms);
+Result<Done> create_with_journal(const ControlledSale& sale, SaleRow terms);
 /// Redis alone.
-Result<void> create_with_list(const ControlledSale& sale, SaleRow terms);
+Result<Done> create_with_list(const ControlledSale& sale, SaleRow terms);
 
 /// Database first: once the row says `retired` nobody carries or rebuilds the sale, and whoever calls again removes
 /// what is left of it in Redis.
-Result<void> retire_sale(const ControlledSale& sale);
+Result<Done> retire_sale(const ControlledSale& sale);
 
 /// The sale as one node has it, in one round trip; a second one if a replica could not say.
 Result<SaleStatus> read_status(const ControlledSale& sale, Role from);

@@ -45,7 +45,7 @@ Result<SaleRow> claim_row(const ControlledSale& sale, SaleRow terms) {
 }
 
 /// A row past `creating`: Redis must have that very sale.
-Result<void> confirm_created(const ControlledSale& sale, const SaleRow& row) {
+Result<Done> confirm_created(const ControlledSale& sale, const SaleRow& row) {
   const auto meta = read_sale(sale);
   if (!meta) return unexpected(meta.error());
   if (meta->uuid != row.uuid) return conflict(sale, "in Redis is another one than in the database");
@@ -96,7 +96,7 @@ Result<std::optional<Created>> create_in_redis(const ControlledSale& sale, const
   return created;
 }
 
-Result<void> finish_row(const ControlledSale& sale, const std::string& uuid, const Created& created) {
+Result<Done> finish_row(const ControlledSale& sale, const std::string& uuid, const Created& created) {
   auto transaction = sale.sink->begin(OrderSink::Access::write, sale.deadline);
   if (!transaction) return unexpected(std::move(transaction.error()));
   auto found = (*transaction)->lock_sale(SaleId{sale.id});
@@ -114,7 +114,7 @@ Result<void> finish_row(const ControlledSale& sale, const std::string& uuid, con
 
 }  // namespace
 
-Result<void> create_with_journal(const ControlledSale& sale, SaleRow terms) {
+Result<Done> create_with_journal(const ControlledSale& sale, SaleRow terms) {
   const auto sink_id = sale.sink->id(sale.deadline);
   if (!sink_id) return unexpected(sink_id.error());
   const auto row = claim_row(sale, std::move(terms));
@@ -128,7 +128,7 @@ Result<void> create_with_journal(const ControlledSale& sale, SaleRow terms) {
   return finish_row(sale, row->uuid, **created);
 }
 
-Result<void> create_with_list(const ControlledSale& sale, SaleRow terms) {
+Result<Done> create_with_list(const ControlledSale& sale, SaleRow terms) {
   terms.uuid = new_uuid();
   const auto created = create_in_redis(sale, terms, QueueMode::list, "");
   if (!created) return unexpected(created.error());

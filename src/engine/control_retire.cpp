@@ -11,7 +11,7 @@ tl::unexpected<Error> not_yet(std::string_view why) {
 }
 
 /// Writes `retired` into the row if the database has everything that Redis has. Does nothing if it stands there.
-Result<void> retire_row(const ControlledSale& sale, const SaleStatus& status) {
+Result<Done> retire_row(const ControlledSale& sale, const SaleStatus& status) {
   auto transaction = sale.sink->begin(OrderSink::Access::write, sale.deadline);
   if (!transaction) return unexpected(std::move(transaction.error()));
   auto found = (*transaction)->lock_sale(SaleId{sale.id});
@@ -30,7 +30,7 @@ Result<void> retire_row(const ControlledSale& sale, const SaleStatus& status) {
 }
 
 /// retire.lua. It finds nothing if an earlier call got that far.
-Result<void> remove_from_redis(const ControlledSale& sale, std::string epoch, std::string uuid, bool retired) {
+Result<Done> remove_from_redis(const ControlledSale& sale, std::string epoch, std::string uuid, bool retired) {
   const core::Keys& keys = sale.keys;
   ScriptCall call{"retire",
                   {keys.meta, keys.buyers, keys.journal, keys.holds, keys.winners, keys.info, keys.ops, keys.orders,
@@ -50,7 +50,7 @@ Result<void> remove_from_redis(const ControlledSale& sale, std::string epoch, st
 
 }  // namespace
 
-Result<void> retire_sale(const ControlledSale& sale) {
+Result<Done> retire_sale(const ControlledSale& sale) {
   auto row = read_row(sale);
   if (!row) return unexpected(std::move(row.error()));
   if (*row && (*row)->state == SaleState::retired) return remove_from_redis(sale, "0", (*row)->uuid, true);

@@ -91,7 +91,7 @@ std::optional<Position> position_of(const ScriptAnswer& answer) {
 
 }  // namespace
 
-Result<void> run_act(const ControlledSale& sale, const MakeCall& make_call, const ToError& to_error) {
+Result<Done> run_act(const ControlledSale& sale, const MakeCall& make_call, const ToError& to_error) {
   for (int attempt = 1;; ++attempt) {
     const auto meta = read_sale_to_change(sale);
     if (!meta) return unexpected(meta.error());

@@ -53,7 +53,7 @@ using ToError = std::function<Error(const ScriptAnswer&)>;
 /// Runs one act to its end: sends its script, anew where another epoch began meanwhile; in journal mode carries the
 /// journal into the database up to the act's entry, also if the sale was so already, so that a retried act is durable;
 /// and waits until the act is in force. For scripts that reply as control.lua does.
-Result<void> run_act(const ControlledSale& sale, const MakeCall& make_call, const ToError& to_error);
+Result<Done> run_act(const ControlledSale& sale, const MakeCall& make_call, const ToError& to_error);
 
 inline tl::unexpected<Error> unexpected(Error error) { return tl::unexpected<Error>(std::move(error)); }
 

@@ -10,14 +10,14 @@
 namespace flashsale::engine {
 namespace {
 
-Result<void> malformed(const SaleRow& row, const JournalEntry& entry, std::string_view why) {
+Result<Done> malformed(const SaleRow& row, const JournalEntry& entry, std::string_view why) {
   return fail(ErrorCode::conflict, fmt::format("sale {}: entry {} ({}) is none that a script of ours wrote: {}", row.sale,
                                                to_string(entry.at), name(entry.kind), why));
 }
 
 }  // namespace
 
-Result<void> EntryApplier::apply(JournalEntry& entry) {
+Result<Done> EntryApplier::apply(JournalEntry& entry) {
   if (!entry.defect.empty()) return malformed(row_, entry, entry.defect);
   if (entry.kind == EntryKind::reserve) {
     pending_.insert(pending_.end(), std::make_move_iterator(entry.orders.begin()),
@@ -46,7 +46,7 @@ Result<Applied> EntryApplier::finish() {
   return applied_;
 }
 
-Result<void> EntryApplier::flush() {
+Result<Done> EntryApplier::flush() {
   if (pending_.empty()) return {};
   auto verdicts = transaction_.insert_orders(SaleId{row_.sale}, pending_.data(), pending_.size());
   if (!verdicts) return tl::unexpected<Error>(std::move(verdicts.error()));
@@ -57,7 +57,7 @@ Result<void> EntryApplier::flush() {
   return {};
 }
 
-Result<void> EntryApplier::judge_order(const Order& order, Insert verdict) {
+Result<Done> EntryApplier::judge_order(const Order& order, Insert verdict) {
   switch (verdict) {
     case Insert::inserted: ++applied_.orders; return {};
     case Insert::oversold:
@@ -75,7 +75,7 @@ Result<void> EntryApplier::judge_order(const Order& order, Insert verdict) {
   return {};
 }
 
-Result<void> EntryApplier::set_aside(const Order& order, Insert verdict) {
+Result<Done> EntryApplier::set_aside(const Order& order, Insert verdict) {
   DeadRow dead;
   dead.order = order;
   dead.reason = reason_of(verdict);
@@ -91,7 +91,7 @@ Result<void> EntryApplier::set_aside(const Order& order, Insert verdict) {
 }
 
 /// The total is written before the next orders are judged by it.
-Result<void> EntryApplier::restock(const JournalEntry& entry) {
+Result<Done> EntryApplier::restock(const JournalEntry& entry) {
   const auto change = read_restock(row_, entry);
   if (!change) return malformed(row_, entry, "its arguments do not read");
   auto is_new = transaction_.put_operation(SaleId{row_.sale}, OperationId{change->operation},

@@ -31,16 +31,16 @@ class EntryApplier {
 
   /// Applies one entry that fits the row, and moves the row to it. Errors: conflict (a fork, or arguments that no
   /// script of ours writes), and the sink's.
-  Result<void> apply(JournalEntry& entry);
+  Result<Done> apply(JournalEntry& entry);
 
   /// Writes what is pending, then the row.
   Result<Applied> finish();
 
  private:
-  Result<void> flush();
-  Result<void> judge_order(const Order& order, Insert verdict);
-  Result<void> set_aside(const Order& order, Insert verdict);
-  Result<void> restock(const JournalEntry& entry);
+  Result<Done> flush();
+  Result<Done> judge_order(const Order& order, Insert verdict);
+  Result<Done> set_aside(const Order& order, Insert verdict);
+  Result<Done> restock(const JournalEntry& entry);
 
   SinkTransaction& transaction_;
   SaleRow& row_;

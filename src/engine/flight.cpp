@@ -64,7 +64,7 @@ bool Flight::has_copy_of(const Request& request) const {
 
 void Flight::abandon(ErrorCode code, std::string_view detail) {
   if (!flying_) return;
-  if (step_ == core::Step::await) mark_unknown();
+  if (step_ == core::Step::await && !loading_) mark_unknown();
   lane_.disembark(aboard_, ashore_);
   for (Request* request : ashore_)
     if (request != nullptr) lane_.answer(request, fail(code, std::string(detail), request->effect));
@@ -142,11 +142,13 @@ core::Step Flight::send() {
   const std::vector<Command>& batch = looking_ ? encoder_.look(terms, asked_, not_after_ms_, nonce_)
                                               : encoder_.reserve(terms, asked_, not_after_ms_, nonce_);
   sent_at_ = util::Clock::now();
-  return heed(lease_->roundtrip(batch, slice()), false);
+  loading_ = false;
+  return heed(lease_->roundtrip(batch, slice()));
 }
 
 core::Step Flight::load() {
-  return heed(lease_->roundtrip({{"SCRIPT", "LOAD", core::script(looking_ ? "look" : "reserve").text}}, slice()), true);
+  loading_ = true;
+  return heed(lease_->roundtrip({{"SCRIPT", "LOAD", core::script(looking_ ? "look" : "reserve").text}}, slice()));
 }
 
 core::Step Flight::await() {
@@ -157,7 +159,7 @@ core::Step Flight::await() {
     land();
     return core::Step::lease;
   }
-  return heed(lease_->await(slice()), false);
+  return heed(lease_->await(slice()));
 }
 
 // What must be known before a batch can be written: the node's clock and the sale's terms.
@@ -194,21 +196,21 @@ core::Step Flight::read_terms() {
   return core::Step::send;
 }
 
-core::Step Flight::heed(RoundTrip trip, bool load) {
+core::Step Flight::heed(RoundTrip trip) {
   counters().round_trips.add(1);
   if (trip.error) {
     const auto step = flow_.stopped(*trip.error);
-    if (trip.error->effect == Effect::unknown && !load) mark_unknown();
+    if (trip.error->effect == Effect::unknown && !loading_) mark_unknown();
     return step;
   }
   reply_ = std::move(trip.replies.back());
   const Deadline now = util::Clock::now();
   const auto took = std::chrono::ceil<milliseconds>(now - sent_at_);
-  if (!load && took >= margin()) {
+  if (!loading_ && took >= margin()) {
     slowest_ = took;
     slowest_at_ = now;
   }
-  return load ? flow_.loaded(reply_) : flow_.replied(reply_);
+  return loading_ ? flow_.loaded(reply_) : flow_.replied(reply_);
 }
 
 // From here on a copy of each request may win without us hearing of it, until not_after.

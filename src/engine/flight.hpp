@@ -47,7 +47,7 @@ class Flight {
   void drop_due(milliseconds margin);
   core::Step prepare(bool& ready);
   core::Step read_terms();
-  core::Step heed(RoundTrip trip, bool load);
+  core::Step heed(RoundTrip trip);
   void mark_unknown();
   Deadline slice() const;
   Deadline earliest() const;
@@ -75,6 +75,7 @@ class Flight {
   std::vector<Request*> ashore_;       // those of the batch while they are answered
   std::vector<core::Asked> asked_;
   std::vector<std::size_t> item_of_;   // per request: its item's index in the terms
+  bool loading_ = false;               // the reply owed is SCRIPT LOAD's, not the batch's
   bool fresh_terms_ = false;           // read on this flight
   std::int64_t not_after_ms_ = 0;
   std::string nonce_;

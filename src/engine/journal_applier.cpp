@@ -131,14 +131,14 @@ Result<Applied> JournalApplier::apply_entries(SinkTransaction& transaction, Sale
 }
 
 /// Lets Redis know what was committed. Whatever is not told because we die here, the next step or `rest` tells.
-Result<void> JournalApplier::tell(const SaleRow& row, const Applied& applied, Deadline deadline) {
+Result<Done> JournalApplier::tell(const SaleRow& row, const Applied& applied, Deadline deadline) {
   if (applied.paused)
     if (auto paused = pause_redis(row, deadline); !paused) return paused;
-  return applied.entries > 0 ? settle(*pool_, *sink_, sale_, deadline) : Result<void>{};
+  return applied.entries > 0 ? settle(*pool_, *sink_, sale_, deadline) : Result<Done>{};
 }
 
 /// Any verdict will do: a sale that cannot be paused any more sells nothing, or is fenced.
-Result<void> JournalApplier::pause_redis(const SaleRow& row, Deadline deadline) {
+Result<Done> JournalApplier::pause_redis(const SaleRow& row, Deadline deadline) {
   log(LogLevel::alarm, "sale {}: paused, because Redis sold what the database does not allow", sale_);
   const core::Keys keys(sale_);
   ScriptCall call{"control", {keys.meta, keys.buyers, keys.journal}, {}, 2, 3};
@@ -148,7 +148,7 @@ Result<void> JournalApplier::pause_redis(const SaleRow& row, Deadline deadline) 
   return {};
 }
 
-Result<void> JournalApplier::learn_sink_id(Deadline deadline) {
+Result<Done> JournalApplier::learn_sink_id(Deadline deadline) {
   if (!sink_id_.empty()) return {};
   auto id = sink_->id(deadline);
   if (!id) return tl::unexpected<Error>(std::move(id.error()));
@@ -170,7 +170,7 @@ Error JournalApplier::refuse(const Judgement& judgement) {
   return to_error(judgement, sale_, sink_->describe());
 }
 
-Result<void> apply_until(const std::shared_ptr<ConnectionPool>& pool, const std::shared_ptr<OrderSink>& sink,
+Result<Done> apply_until(const std::shared_ptr<ConnectionPool>& pool, const std::shared_ptr<OrderSink>& sink,
                          std::string_view sale, Position until, Deadline deadline) {
   JournalApplier applier(pool, sink, std::string(sale));
   for (int attempt = 1;; ++attempt) {

@@ -56,9 +56,9 @@ class JournalApplier {
   Result<Progress> rest(const SaleRow& row, const RedisSide& side, Deadline deadline);
   Result<Progress> apply(const SaleRow& before, RedisSide& side, Deadline deadline);
   Result<Applied> apply_entries(SinkTransaction& transaction, SaleRow& row, RedisSide& side);
-  Result<void> tell(const SaleRow& row, const Applied& applied, Deadline deadline);
-  Result<void> pause_redis(const SaleRow& row, Deadline deadline);
-  Result<void> learn_sink_id(Deadline deadline);
+  Result<Done> tell(const SaleRow& row, const Applied& applied, Deadline deadline);
+  Result<Done> pause_redis(const SaleRow& row, Deadline deadline);
+  Result<Done> learn_sink_id(Deadline deadline);
   void count(const Applied& applied);
   Error refuse(const Judgement& judgement);
 
@@ -73,7 +73,7 @@ class JournalApplier {
 };
 
 /// Steps until the database's watermark has reached `until`. Errors: as step, and timed_out.
-Result<void> apply_until(const std::shared_ptr<ConnectionPool>& pool, const std::shared_ptr<OrderSink>& sink,
+Result<Done> apply_until(const std::shared_ptr<ConnectionPool>& pool, const std::shared_ptr<OrderSink>& sink,
                          std::string_view sale, Position until, Deadline deadline);
 
 }  // namespace flashsale::engine

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kBatchBytesMax = 1 << 20;
 constexpr std::size_t kBatchWalkMax = 8192;  // how far a batch looks for its like behind requests of other sales
+constexpr milliseconds kThreadPatience{500};  // a connect takes no longer; and stop() waits no longer
 constexpr auto kForever = std::chrono::hours(24);
 
 }  // namespace
@@ -101,8 +102,7 @@ void Lane::call(Request* request) {
 // `mine` leads only until it has its answer, or its time is up; the lane's own thread until nothing is left to do.
 void Lane::drive(const Waiter* mine, Deadline until) {
   while (flight_.is_flying() || flight_.take_off()) {
-    const Deadline now = util::Clock::now();
-    flight_.step(mine != nullptr ? until : now + std::chrono::seconds(1));
+    flight_.step(mine != nullptr ? until : util::Clock::now() + kThreadPatience);
     if (mine != nullptr && (mine->done.is_set() || util::Clock::now() >= until)) return;
     const std::lock_guard<std::mutex> lock(mutex_);
     if (stopping_) return;

@@ -150,8 +150,8 @@ Result<std::optional<TakenOrder>> OrderQueue::take(SaleId sale, BuyerId consumer
   });
 }
 
-Result<void> OrderQueue::ack(SaleId sale, BuyerId consumer, const TakenOrder& taken, Deadline deadline) const {
-  return guarded([&]() -> Result<void> {
+Result<Done> OrderQueue::ack(SaleId sale, BuyerId consumer, const TakenOrder& taken, Deadline deadline) const {
+  return guarded([&]() -> Result<Done> {
     if (auto error = check(sale, consumer)) return tl::unexpected<Error>(std::move(*error));
     const std::string key = core::Keys(sale.text()).taken(consumer.text());
     // The newest is at the left, and the one acknowledged is mostly the oldest.

@@ -76,8 +76,8 @@ class OrderWorker::Body {
     options_.orders_per_commit = std::clamp<std::size_t>(options_.orders_per_commit, 1, 10'000);
   }
 
-  Result<void> run();
-  Result<void> drain(Deadline deadline);
+  Result<Done> run();
+  Result<Done> drain(Deadline deadline);
   void stop() noexcept;
   WorkerReport report() const;
 
@@ -89,7 +89,7 @@ class OrderWorker::Body {
   bool pause(milliseconds time);
   Deadline call_deadline() const { return util::Clock::now() + options_.call_timeout; }
 
-  Result<void> list(Sales& sales);
+  Result<Done> list(Sales& sales);
   void watch(Sales& sales);
   bool serve(Served& served);
   void reconcile(Served& served);
@@ -143,7 +143,7 @@ WorkerReport OrderWorker::Body::report() const {
 }
 
 /// Brings `sales` to what is to be served now: those already there keep what they learned.
-Result<void> OrderWorker::Body::list(Sales& sales) {
+Result<Done> OrderWorker::Body::list(Sales& sales) {
   std::vector<std::string> names = named_;
   if (named_.empty()) {
     auto transaction = sink_->begin(OrderSink::Access::read, call_deadline());
@@ -254,7 +254,7 @@ const Error* OrderWorker::Body::all_left_alone(const Sales& sales) const {
   return &*sales.front().left_alone;
 }
 
-Result<void> OrderWorker::Body::run() {
+Result<Done> OrderWorker::Body::run() {
   open_bell();
   Sales sales;
   Deadline next_watch{};
@@ -317,10 +317,10 @@ Result<bool> OrderWorker::Body::is_drained(Sales& sales) {
   return drained;
 }
 
-Result<void> OrderWorker::Body::drain(Deadline deadline) {
+Result<Done> OrderWorker::Body::drain(Deadline deadline) {
   open_bell();
   Sales sales;
-  Result<void> listed = list(sales);
+  Result<Done> listed = list(sales);
   for (;;) {
     if (!listed && is_permanent(listed.error())) return listed;
     if (!listed) listed = list(sales);
@@ -353,11 +353,11 @@ OrderWorker::OrderWorker(std::shared_ptr<ConnectionPool> pool, std::shared_ptr<O
 
 OrderWorker::~OrderWorker() = default;
 
-Result<void> OrderWorker::run() {
+Result<Done> OrderWorker::run() {
   return engine::guarded([&] { return body_->run(); });
 }
 
-Result<void> OrderWorker::drain(Deadline deadline) {
+Result<Done> OrderWorker::drain(Deadline deadline) {
   return engine::guarded([&] { return body_->drain(deadline); });
 }
 

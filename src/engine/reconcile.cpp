@@ -314,7 +314,7 @@ Result<Went> Reconciler::finish() {
 
 }  // namespace
 
-Result<void> reconcile(const std::shared_ptr<ConnectionPool>& pool, const std::shared_ptr<OrderSink>& sink,
+Result<Done> reconcile(const std::shared_ptr<ConnectionPool>& pool, const std::shared_ptr<OrderSink>& sink,
                        std::string_view sale, Deadline deadline, Loss loss, ReconcileWatch* watch) {
   auto rebuilt = Reconciler(*pool, *sink, sale, deadline, loss, watch == nullptr ? nullptr : watch->stop).run();
   if (!rebuilt) return tl::unexpected<Error>(std::move(rebuilt.error()));
@@ -322,7 +322,7 @@ Result<void> reconcile(const std::shared_ptr<ConnectionPool>& pool, const std::s
   return {};
 }
 
-Result<void> reopen_list(const std::shared_ptr<ConnectionPool>& pool, std::string_view sale, Deadline deadline) {
+Result<Done> reopen_list(const std::shared_ptr<ConnectionPool>& pool, std::string_view sale, Deadline deadline) {
   const core::Keys keys(sale);
   if (auto loaded = load_scripts(*pool, sale, deadline); !loaded) return loaded;
   ScriptCall call{"reopen_list", {keys.meta, keys.buyers}, {"", ""}, 1, 0};

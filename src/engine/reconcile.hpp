@@ -29,11 +29,11 @@ struct ReconcileWatch {
 /// reconcile of somebody else. Nothing to do is success.
 /// Errors: not_found (the database has no such sale), conflict (the database went back; another database's sale;
 /// retired, or its create is unfinished), unsupported, timed_out, and what the pool and the sink say.
-Result<void> reconcile(const std::shared_ptr<ConnectionPool>& pool, const std::shared_ptr<OrderSink>& sink,
+Result<Done> reconcile(const std::shared_ptr<ConnectionPool>& pool, const std::shared_ptr<OrderSink>& sink,
                        std::string_view sale, Deadline deadline, Loss loss = Loss::refuse,
                        ReconcileWatch* watch = nullptr);
 
 /// The same without a database, for list mode and for the operator alone: a new epoch on what this Redis has.
-Result<void> reopen_list(const std::shared_ptr<ConnectionPool>& pool, std::string_view sale, Deadline deadline);
+Result<Done> reopen_list(const std::shared_ptr<ConnectionPool>& pool, std::string_view sale, Deadline deadline);
 
 }  // namespace flashsale::engine

@@ -12,7 +12,7 @@ bool ReconcileClaim::is_free(const SaleRow& row, std::int64_t now_ms) const {
   return row.rec_uuid.empty() || row.rec_uuid == uuid_ || now_ms - row.rec_beat_ms > kClaimSilence.count();
 }
 
-Result<void> ReconcileClaim::take(SinkTransaction& transaction, const SaleRow& row, std::uint64_t epoch) {
+Result<Done> ReconcileClaim::take(SinkTransaction& transaction, const SaleRow& row, std::uint64_t epoch) {
   auto now = transaction.now_ms();
   if (!now) return tl::unexpected<Error>(std::move(now.error()));
   SaleRow mine = row;
@@ -51,7 +51,7 @@ Result<bool> ReconcileClaim::beat(Deadline deadline) {
   return true;
 }
 
-Result<void> ReconcileClaim::undo(Deadline deadline) {
+Result<Done> ReconcileClaim::undo(Deadline deadline) {
   auto held = open(deadline);
   if (!held) return tl::unexpected<Error>(std::move(held.error()));
   if (!*held) return {};

@@ -34,7 +34,7 @@ class ReconcileClaim {
   bool is_free(const SaleRow& row, std::int64_t now_ms) const;
 
   /// Claims the locked `row` under `epoch` and commits `transaction`.
-  Result<void> take(SinkTransaction& transaction, const SaleRow& row, std::uint64_t epoch);
+  Result<Done> take(SinkTransaction& transaction, const SaleRow& row, std::uint64_t epoch);
 
   /// Begins a transaction that also beats, if it commits; nothing if the claim was lost.
   Result<std::optional<HeldRow>> open(Deadline deadline);
@@ -44,7 +44,7 @@ class ReconcileClaim {
 
   /// Puts fence_epoch back to what it was before `take`, as if it had not been: it must not grow by attempts that were
   /// refused, since what tells that the database went back is that number.
-  Result<void> undo(Deadline deadline);
+  Result<Done> undo(Deadline deadline);
 
   /// On an unfinished end: the next reconcile need not wait for our silence. Best effort.
   void let_go(Deadline deadline);

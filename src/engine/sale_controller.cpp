@@ -37,7 +37,7 @@ std::string_view states_before(std::string_view act) {
 std::string to_text(std::optional<std::int64_t> time) { return time ? std::to_string(*time) : std::string(); }
 
 /// control.lua, from arguments to answer.
-Result<void> control(const ControlledSale& sale, std::string_view act, std::string opens_ms = {},
+Result<Done> control(const ControlledSale& sale, std::string_view act, std::string opens_ms = {},
                      std::string closes_ms = {}) {
   if (auto defect = core::check_sale(sale.id)) return invalid(defect);
   const auto make_call = [&](const core::SaleMeta& meta) -> Result<engine::ScriptCall> {
@@ -85,8 +85,8 @@ SaleController::SaleController(std::shared_ptr<ConnectionPool> pool, std::shared
                                ControllerOptions options)
     : pool_(std::move(pool)), sink_(std::move(sink)), options_(options) {}
 
-Result<void> SaleController::create(const Sale& sale) {
-  return guarded([&]() -> Result<void> {
+Result<Done> SaleController::create(const Sale& sale) {
+  return guarded([&]() -> Result<Done> {
     if (auto defect = engine::check_terms(sale)) return invalid(defect);
     const ControlledSale controlled(pool_, sink_, sale.id, deadline_of(options_));
     if (sale.queue == QueueMode::list) return create_with_list(controlled, engine::row_of(sale));
@@ -95,8 +95,8 @@ Result<void> SaleController::create(const Sale& sale) {
   });
 }
 
-Result<void> SaleController::preload(SaleId sale, ItemId item, std::string_view info) {
-  return guarded([&]() -> Result<void> {
+Result<Done> SaleController::preload(SaleId sale, ItemId item, std::string_view info) {
+  return guarded([&]() -> Result<Done> {
     if (auto defect = check(sale, item)) return invalid(defect);
     if (info.size() > kInfoBytesMax)
       return fail(ErrorCode::invalid_argument,
@@ -136,37 +136,37 @@ Result<std::vector<std::pair<std::string, std::string>>> SaleController::info(Sa
   });
 }
 
-Result<void> SaleController::open(SaleId sale) {
+Result<Done> SaleController::open(SaleId sale) {
   return guarded([&] { return control({pool_, sink_, sale.text(), deadline_of(options_)}, "open"); });
 }
 
-Result<void> SaleController::schedule(SaleId sale, std::optional<std::int64_t> opens_ms,
+Result<Done> SaleController::schedule(SaleId sale, std::optional<std::int64_t> opens_ms,
                                       std::optional<std::int64_t> closes_ms) {
-  return guarded([&]() -> Result<void> {
+  return guarded([&]() -> Result<Done> {
     if (auto defect = engine::check_schedule(opens_ms, closes_ms)) return invalid(defect);
     return control({pool_, sink_, sale.text(), deadline_of(options_)}, "schedule", to_text(opens_ms),
                    to_text(closes_ms));
   });
 }
 
-Result<void> SaleController::pause(SaleId sale) {
+Result<Done> SaleController::pause(SaleId sale) {
   return guarded([&] { return control({pool_, sink_, sale.text(), deadline_of(options_)}, "pause"); });
 }
 
-Result<void> SaleController::resume(SaleId sale) {
+Result<Done> SaleController::resume(SaleId sale) {
   return guarded([&] { return control({pool_, sink_, sale.text(), deadline_of(options_)}, "resume"); });
 }
 
-Result<void> SaleController::drain(SaleId sale) {
+Result<Done> SaleController::drain(SaleId sale) {
   return guarded([&] { return control({pool_, sink_, sale.text(), deadline_of(options_)}, "drain"); });
 }
 
-Result<void> SaleController::close(SaleId sale) {
+Result<Done> SaleController::close(SaleId sale) {
   return guarded([&] { return control({pool_, sink_, sale.text(), deadline_of(options_)}, "close"); });
 }
 
-Result<void> SaleController::restock(SaleId sale, ItemId item, std::int64_t units, OperationId operation) {
-  return guarded([&]() -> Result<void> {
+Result<Done> SaleController::restock(SaleId sale, ItemId item, std::int64_t units, OperationId operation) {
+  return guarded([&]() -> Result<Done> {
     if (auto defect = check(sale, item)) return invalid(defect);
     if (auto defect = core::check_operation(operation.text())) return invalid(defect);
     if (units == 0 || units < -kUnitsMax || units > kUnitsMax)
@@ -191,8 +191,8 @@ Result<void> SaleController::restock(SaleId sale, ItemId item, std::int64_t unit
   });
 }
 
-Result<void> SaleController::retire(SaleId sale) {
-  return guarded([&]() -> Result<void> {
+Result<Done> SaleController::retire(SaleId sale) {
+  return guarded([&]() -> Result<Done> {
     if (auto defect = core::check_sale(sale.text())) return invalid(defect);
     return engine::retire_sale({pool_, sink_, sale.text(), deadline_of(options_)});
   });
@@ -205,16 +205,16 @@ Result<SaleStatus> SaleController::status(SaleId sale, Role from) {
   });
 }
 
-Result<void> SaleController::reconcile(SaleId sale, Deadline deadline) {
-  return guarded([&]() -> Result<void> {
+Result<Done> SaleController::reconcile(SaleId sale, Deadline deadline) {
+  return guarded([&]() -> Result<Done> {
     if (auto defect = core::check_sale(sale.text())) return invalid(defect);
     if (!sink_) return fail(ErrorCode::unsupported, "without a database nothing proves what was sold: no reconcile");
     return engine::reconcile(pool_, sink_, sale.text(), deadline);
   });
 }
 
-Result<void> SaleController::reopen_accepting_loss(SaleId sale, Deadline deadline) {
-  return guarded([&]() -> Result<void> {
+Result<Done> SaleController::reopen_accepting_loss(SaleId sale, Deadline deadline) {
+  return guarded([&]() -> Result<Done> {
     if (auto defect = core::check_sale(sale.text())) return invalid(defect);
     const ControlledSale controlled(pool_, sink_, sale.text(), deadline);
     // Only this field: the rest of the sale may be in any condition now.

@@ -127,7 +127,7 @@ Result<ScriptAnswer> run_script(ConnectionPool& pool, std::string_view sale, Scr
   }
 }
 
-Result<void> load_scripts(ConnectionPool& pool, std::string_view sale, Deadline deadline) {
+Result<Done> load_scripts(ConnectionPool& pool, std::string_view sale, Deadline deadline) {
   std::vector<Command> commands;
   for (const core::Script& script : core::embedded_scripts()) commands.push_back({"SCRIPT", "LOAD", script.text});
   auto replies = run_commands(pool, Role::primary, sale, commands, deadline);

@@ -42,7 +42,7 @@ struct ScriptAnswer {
 Result<ScriptAnswer> run_script(ConnectionPool& pool, std::string_view sale, ScriptCall call, Deadline deadline);
 
 /// Loads every script on the sale's primary, so that a gate without that right never meets NOSCRIPT.
-Result<void> load_scripts(ConnectionPool& pool, std::string_view sale, Deadline deadline);
+Result<Done> load_scripts(ConnectionPool& pool, std::string_view sale, Deadline deadline);
 
 /// The pause before attempt number `attempt` (from 1): 2 ms, doubling to 100 ms, jittered by half.
 milliseconds pause_before(int attempt);

@@ -50,7 +50,7 @@ Result<bool> tell(ConnectionPool& pool, const Unsettled& unsettled, std::size_t 
   return answer->verdict() == "ok";
 }
 
-Result<void> mark_told(OrderSink& sink, const Unsettled& unsettled, Deadline deadline) {
+Result<Done> mark_told(OrderSink& sink, const Unsettled& unsettled, Deadline deadline) {
   if (unsettled.dead.empty()) return {};
   std::vector<OrderId> ids;
   for (const DeadRow& dead : unsettled.dead) ids.push_back(dead.order.id);
@@ -63,7 +63,7 @@ Result<void> mark_told(OrderSink& sink, const Unsettled& unsettled, Deadline dea
 
 }  // namespace
 
-Result<void> settle(ConnectionPool& pool, OrderSink& sink, std::string_view sale, Deadline deadline) {
+Result<Done> settle(ConnectionPool& pool, OrderSink& sink, std::string_view sale, Deadline deadline) {
   util::crash_point("worker.before_settle");
   auto unsettled = read_unsettled(sink, sale, deadline);
   if (!unsettled) return tl::unexpected<Error>(std::move(unsettled.error()));

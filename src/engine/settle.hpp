@@ -12,6 +12,6 @@ namespace flashsale::engine {
 /// then of the watermark, which trims the journal; then marks the dead as told. Whoever waits for the watermark thus
 /// finds the dead. Repeating it is harmless. Success where somebody was faster or the fence is closed: the next look
 /// at the sale finds out. Errors: the pool's and the sink's, and unsupported.
-Result<void> settle(ConnectionPool& pool, OrderSink& sink, std::string_view sale, Deadline deadline);
+Result<Done> settle(ConnectionPool& pool, OrderSink& sink, std::string_view sale, Deadline deadline);
 
 }  // namespace flashsale::engine

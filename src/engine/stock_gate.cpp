@@ -12,6 +12,7 @@
 
 #include "core/checks.hpp"
 #include "engine/completion_queue_state.hpp"
+#include "engine/control_guard.hpp"
 #include "engine/counters.hpp"
 #include "engine/lane.hpp"
 #include "util/deadline.hpp"
@@ -218,7 +219,7 @@ StockGate::~StockGate() {
 Result<Answer> StockGate::reserve(const Call& call) {
   Call reserve = call;
   reserve.verb = Verb::reserve;
-  return body_->call(reserve);
+  return engine::guarded([&] { return body_->call(reserve); });
 }
 
 namespace {
@@ -237,15 +238,15 @@ Call question(const OrderKey& order, CallOptions options, Verb verb) {
 }  // namespace
 
 Result<Answer> StockGate::resolve(const OrderKey& order, CallOptions options) {
-  return body_->call(question(order, options, Verb::resolve));
+  return engine::guarded([&] { return body_->call(question(order, options, Verb::resolve)); });
 }
 
 Result<Answer> StockGate::status(const OrderKey& order, CallOptions options) {
-  return body_->call(question(order, options, Verb::status));
+  return engine::guarded([&] { return body_->call(question(order, options, Verb::status)); });
 }
 
 Result<std::size_t> StockGate::submit(const Call* calls, std::size_t count, CompletionQueue& queue) {
-  return body_->submit(calls, count, queue);
+  return engine::guarded([&] { return body_->submit(calls, count, queue); });
 }
 
 }  // namespace flashsale

@@ -57,7 +57,7 @@ std::optional<std::string> decoded(std::string_view text) {
   return bytes;
 }
 
-Result<void> parse_login(std::string_view text, Url& url) {
+Result<Done> parse_login(std::string_view text, Url& url) {
   const auto colon = text.find(':');
   if (colon == std::string_view::npos) return bad("before the @ must stand [user]:password");
   auto user = decoded(text.substr(0, colon));
@@ -69,7 +69,7 @@ Result<void> parse_login(std::string_view text, Url& url) {
   return {};
 }
 
-Result<void> parse_db(std::string_view text, Url& url) {
+Result<Done> parse_db(std::string_view text, Url& url) {
   const auto db = number(text, 0);
   if (!db) return bad("the db is not a number from 0 to 65535");
   url.db = *db;
@@ -110,7 +110,7 @@ Result<Node> parse_node(std::string_view text) {
   return node;
 }
 
-Result<void> parse_unix(std::string_view text, Url& url) {
+Result<Done> parse_unix(std::string_view text, Url& url) {
   const auto slash = text.find('/');
   const std::string_view authority = text.substr(0, std::min(slash, text.size()));
   if (!authority.empty()) {
@@ -129,7 +129,7 @@ Result<void> parse_unix(std::string_view text, Url& url) {
   return {};
 }
 
-Result<void> parse_tcp(std::string_view text, Url& url) {
+Result<Done> parse_tcp(std::string_view text, Url& url) {
   std::string_view authority = text.substr(0, std::min(text.find('/'), text.size()));
   const std::string_view db = text.substr(authority.size());
   const bool list = url.topology != Topology::single;
@@ -149,13 +149,13 @@ Result<void> parse_tcp(std::string_view text, Url& url) {
     if (end == authority.size()) break;
     authority.remove_prefix(end + 1);
   }
-  return db.size() > 1 ? parse_db(db.substr(1), url) : Result<void>{};
+  return db.size() > 1 ? parse_db(db.substr(1), url) : Result<Done>{};
 }
 
 struct Scheme {
   std::string_view prefix;
   Topology topology;
-  Result<void> (*parse)(std::string_view, Url&);
+  Result<Done> (*parse)(std::string_view, Url&);
 };
 constexpr Scheme kSchemes[] = {{"redis://", Topology::single, parse_tcp},
                                {"redis+unix://", Topology::single, parse_unix},

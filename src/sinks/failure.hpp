@@ -21,13 +21,18 @@ struct Failure {
   throw Failure{Error{code, effect, std::move(detail)}};
 }
 
+/// What `work` returns, or Done where it returns nothing.
+template <class Work>
+using Returned =
+    std::conditional_t<std::is_void_v<std::invoke_result_t<Work>>, Done, std::invoke_result_t<Work>>;
+
 /// Runs `work` and returns its value, or what it threw as an error.
 template <class Work>
-auto guarded(Work work) noexcept -> Result<std::invoke_result_t<Work>> {
+auto guarded(Work work) noexcept -> Result<Returned<Work>> {
   try {
     if constexpr (std::is_void_v<std::invoke_result_t<Work>>) {
       work();
-      return {};
+      return Done{};
     } else {
       return work();
     }

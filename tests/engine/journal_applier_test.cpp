@@ -15,7 +15,7 @@ using engine::JournalApplier;
 namespace {
 
 /// Steps until all is applied, or the error.
-Result<void> apply_all(ServedSale& sale, JournalApplier& applier) {
+Result<Done> apply_all(ServedSale& sale, JournalApplier& applier) {
   for (;;) {
     auto progress = applier.step(soon());
     if (!progress) return tl::unexpected<Error>(progress.error());
@@ -24,7 +24,7 @@ Result<void> apply_all(ServedSale& sale, JournalApplier& applier) {
   }
 }
 
-Result<void> apply_all(ServedSale& sale) {
+Result<Done> apply_all(ServedSale& sale) {
   JournalApplier applier(sale.pool, sale.sink, sale.id);
   return apply_all(sale, applier);
 }
@@ -74,7 +74,7 @@ class PickyTransaction : public SinkTransaction {
     return verdicts;
   }
   Result<std::optional<SaleRow>> lock_sale(SaleId sale) override { return inner_->lock_sale(sale); }
-  Result<void> put_sale(const SaleRow& row) override { return inner_->put_sale(row); }
+  Result<Done> put_sale(const SaleRow& row) override { return inner_->put_sale(row); }
   Result<std::vector<SaleRow>> sales(bool all) override { return inner_->sales(all); }
   Result<std::vector<bool>> move_orders(SaleId sale, OrderState to, const Order* orders, std::size_t count) override {
     return inner_->move_orders(sale, to, orders, count);
@@ -88,12 +88,12 @@ class PickyTransaction : public SinkTransaction {
   Result<std::vector<OrderRow>> uncredited(SaleId sale, std::size_t count) override {
     return inner_->uncredited(sale, count);
   }
-  Result<void> mark_credited(SaleId sale, const OrderId* orders, std::size_t count) override {
+  Result<Done> mark_credited(SaleId sale, const OrderId* orders, std::size_t count) override {
     return inner_->mark_credited(sale, orders, count);
   }
-  Result<void> set_aside(SaleId sale, const DeadRow& dead) override { return inner_->set_aside(sale, dead); }
+  Result<Done> set_aside(SaleId sale, const DeadRow& dead) override { return inner_->set_aside(sale, dead); }
   Result<std::vector<DeadRow>> dead(SaleId sale, bool untold) override { return inner_->dead(sale, untold); }
-  Result<void> mark_told(SaleId sale, const OrderId* orders, std::size_t count) override {
+  Result<Done> mark_told(SaleId sale, const OrderId* orders, std::size_t count) override {
     return inner_->mark_told(sale, orders, count);
   }
   Result<bool> put_operation(SaleId sale, OperationId operation, ItemId item, std::int64_t units) override {
@@ -101,7 +101,7 @@ class PickyTransaction : public SinkTransaction {
   }
   Result<std::vector<OperationRow>> operations(SaleId sale) override { return inner_->operations(sale); }
   Result<std::int64_t> now_ms() override { return inner_->now_ms(); }
-  Result<void> commit() override { return inner_->commit(); }
+  Result<Done> commit() override { return inner_->commit(); }
 
  private:
   std::unique_ptr<SinkTransaction> inner_;

@@ -28,7 +28,7 @@ class Running {
     if (thread_.joinable()) thread_.join();
   }
   void join() { thread_.join(); }
-  Result<void> result;
+  Result<Done> result;
 
  private:
   OrderWorker& worker_;

@@ -23,7 +23,7 @@ void persist(ServedSale& sale) {
   }
 }
 
-Result<void> reconcile(ServedSale& sale, engine::Loss loss = engine::Loss::refuse) {
+Result<Done> reconcile(ServedSale& sale, engine::Loss loss = engine::Loss::refuse) {
   return engine::reconcile(sale.pool, sale.sink, sale.id, soon(), loss);
 }
 

@@ -282,7 +282,7 @@ TEST_CASE("acts are in the database when they return, and tell from which states
   const auto early = sales.pause(kSale);
   CHECK(code_of(early) == ErrorCode::conflict);
   CHECK(says(early, "sale spring is created; pause needs it open or draining"));
-  const auto expect = [&](Result<void> result, SaleState state) {
+  const auto expect = [&](Result<Done> result, SaleState state) {
     check_ok(result);
     CHECK(office.row().state == state);
     CHECK(office.row().watermark == sales.status(kSale).value().at);

@@ -156,7 +156,7 @@ inline void check_transactions(const MakeSink& make) {
     auto holder = must(bed.sink().begin(Access::write, soon()));
     must(holder->lock_sale(bed.id()));
     const auto started = std::chrono::steady_clock::now();
-    const auto blocked = [&]() -> Result<void> {
+    const auto blocked = [&]() -> Result<Done> {
       auto other = bed.sink().begin(Access::write, in_ms(100));
       if (!other) return tl::unexpected<Error>(other.error());
       auto row = (*other)->lock_sale(bed.id());

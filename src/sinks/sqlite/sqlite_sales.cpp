@@ -66,7 +66,7 @@ Result<std::optional<SaleRow>> SqliteTransaction::lock_sale(SaleId sale) {
   });
 }
 
-Result<void> SqliteTransaction::put_sale(const SaleRow& row) {
+Result<Done> SqliteTransaction::put_sale(const SaleRow& row) {
   return attempt(Touch::writes, [&] {
     const std::string_view sale = row.sale;
     Query(*connection_, kPutSale, sale, name(row.state), std::string_view(row.uuid), row.opens_ms, row.closes_ms,

@@ -50,7 +50,7 @@ void SqliteTransaction::check_usable(Touch touch) const {
   }
 }
 
-Result<void> SqliteTransaction::commit() {
+Result<Done> SqliteTransaction::commit() {
   return attempt(Touch::reads, [&] {
     try {
       Query(*connection_, "commit").run();
@@ -64,7 +64,7 @@ Result<void> SqliteTransaction::commit() {
   });
 }
 
-Result<void> SqliteTransaction::set_aside(SaleId sale, const DeadRow& dead) {
+Result<Done> SqliteTransaction::set_aside(SaleId sale, const DeadRow& dead) {
   return attempt(Touch::writes, [&] {
     const Order& order = dead.order;
     Query(*connection_, kSetAside, sale.text(), order.id.at.epoch, order.id.at.seq, order.id.index, Blob{order.buyer},
@@ -93,7 +93,7 @@ Result<std::vector<DeadRow>> SqliteTransaction::dead(SaleId sale, bool only_unto
   });
 }
 
-Result<void> SqliteTransaction::mark_told(SaleId sale, const OrderId* orders, std::size_t count) {
+Result<Done> SqliteTransaction::mark_told(SaleId sale, const OrderId* orders, std::size_t count) {
   return attempt(Touch::writes, [&] {
     for (const OrderId* order = orders; order != orders + count; ++order) {
       Query(*connection_, kMarkTold, sale.text(), order->at.epoch, order->at.seq, order->index).run();

@@ -20,7 +20,7 @@ class SqliteTransaction : public SinkTransaction {
   ~SqliteTransaction() override;
 
   Result<std::optional<SaleRow>> lock_sale(SaleId sale) override;
-  Result<void> put_sale(const SaleRow& row) override;
+  Result<Done> put_sale(const SaleRow& row) override;
   Result<std::vector<SaleRow>> sales(bool with_retired) override;
 
   Result<std::vector<Insert>> insert_orders(SaleId sale, const Order* orders, std::size_t count) override;
@@ -29,17 +29,17 @@ class SqliteTransaction : public SinkTransaction {
   Result<std::vector<OrderRow>> orders_by_buyer(SaleId sale, std::string_view after_buyer, std::size_t count) override;
   Result<std::optional<OrderRow>> find_order(SaleId sale, BuyerId buyer, RequestId request) override;
   Result<std::vector<OrderRow>> uncredited(SaleId sale, std::size_t count) override;
-  Result<void> mark_credited(SaleId sale, const OrderId* orders, std::size_t count) override;
+  Result<Done> mark_credited(SaleId sale, const OrderId* orders, std::size_t count) override;
 
-  Result<void> set_aside(SaleId sale, const DeadRow& dead) override;
+  Result<Done> set_aside(SaleId sale, const DeadRow& dead) override;
   Result<std::vector<DeadRow>> dead(SaleId sale, bool only_untold) override;
-  Result<void> mark_told(SaleId sale, const OrderId* orders, std::size_t count) override;
+  Result<Done> mark_told(SaleId sale, const OrderId* orders, std::size_t count) override;
 
   Result<bool> put_operation(SaleId sale, OperationId operation, ItemId item, std::int64_t units) override;
   Result<std::vector<OperationRow>> operations(SaleId sale) override;
 
   Result<std::int64_t> now_ms() override;
-  Result<void> commit() override;
+  Result<Done> commit() override;
 
  private:
   enum class Touch : std::uint8_t { reads, writes };

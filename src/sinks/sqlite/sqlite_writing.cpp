@@ -123,7 +123,7 @@ Result<std::vector<bool>> SqliteTransaction::move_orders(SaleId sale, OrderState
   });
 }
 
-Result<void> SqliteTransaction::mark_credited(SaleId sale, const OrderId* orders, std::size_t count) {
+Result<Done> SqliteTransaction::mark_credited(SaleId sale, const OrderId* orders, std::size_t count) {
   return attempt(Touch::writes, [&] {
     for (const OrderId* order = orders; order != orders + count; ++order) {
       Query(*connection_, kMarkCredited, sale.text(), order->at.epoch, order->at.seq, order->index).run();
