@@ -27,22 +27,25 @@ const std::map<std::string, Workload>& workloads() {
        {"an asynchronous crowd, one submitting thread, 16,384 calls in flight; the peer is the pool of 64",
         [](std::vector<Row>& rows, int rounds) {
           const Crowd large(400'000), small(100'000);
-          compare(rows, "crowd_async", {"accepted_per_s"}, rounds, [&] { return ours_async(large, 16'384); }, kPool,
-                  [&] { return peer_pool(small, 64); });
+          compare(
+              rows, "crowd_async", {"accepted_per_s"}, rounds, [&] { return ours_async(large, 16'384); }, kPool,
+              [&] { return peer_pool(small, 64); });
         }}},
       {"blocking_64",
        {"64 blocking callers",
         [](std::vector<Row>& rows, int rounds) {
           const Crowd crowd(150'000);
-          compare(rows, "blocking_64", {"accepted_per_s", "p50_us", "p99_us"}, rounds,
-                  [&] { return ours_blocking(crowd, 64); }, kPool, [&] { return peer_pool(crowd, 64); });
+          compare(
+              rows, "blocking_64", {"accepted_per_s", "p50_us", "p99_us"}, rounds,
+              [&] { return ours_blocking(crowd, 64); }, kPool, [&] { return peer_pool(crowd, 64); });
         }}},
       {"memory_per_winner",
        {"Redis memory a winner, beside its payload of 60 bytes, with everything still in the journal",
         [](std::vector<Row>& rows, int) {
           const Crowd crowd(100'000);
-          compare(rows, "memory_per_winner", {"bytes_per_winner"}, 1, [&] { return ours_memory(crowd); },
-                  "the same script, one request a call", [&] { return peer_memory(crowd); });
+          compare(
+              rows, "memory_per_winner", {"bytes_per_winner"}, 1, [&] { return ours_memory(crowd); },
+              "the same script, one request a call", [&] { return peer_memory(crowd); });
         }}},
   };
   return all;
@@ -94,7 +97,8 @@ nlohmann::json to_json(const std::vector<Row>& rows) {
 }
 
 int usage() {
-  fmt::print(stderr, "usage: flashsale-bench [--json] [--rounds N] [WORKLOAD...]\n\nworkloads (all, if none is named):\n");
+  fmt::print(stderr,
+             "usage: flashsale-bench [--json] [--rounds N] [WORKLOAD...]\n\nworkloads (all, if none is named):\n");
   for (const auto& [name, workload] : workloads()) fmt::print(stderr, "  {:<20} {}\n", name, workload.gloss);
   return 2;
 }
@@ -104,24 +108,31 @@ int run(const std::vector<std::string>& arguments) {
   int rounds = 3;
   std::vector<std::string> names;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
-    if (arguments[i] == "--json") json = true;
-    else if (arguments[i] == "--rounds" && i + 1 < arguments.size()) rounds = std::atoi(arguments[++i].c_str());
-    else if (workloads().count(arguments[i]) > 0) names.push_back(arguments[i]);
-    else return usage();
+    if (arguments[i] == "--json")
+      json = true;
+    else if (arguments[i] == "--rounds" && i + 1 < arguments.size())
+      rounds = std::atoi(arguments[++i].c_str());
+    else if (workloads().count(arguments[i]) > 0)
+      names.push_back(arguments[i]);
+    else
+      return usage();
   }
   if (rounds < 1 || rounds > 99) return usage();
   if (names.empty())
     for (const auto& [name, workload] : workloads()) names.push_back(name);
 
   const auto where = environment();
-  if (where["build"] != "optimised") fmt::print(stderr, "WARNING: this build is not optimised; its figures mean nothing\n");
+  if (where["build"] != "optimised")
+    fmt::print(stderr, "WARNING: this build is not optimised; its figures mean nothing\n");
   std::vector<Row> rows;
   for (const auto& name : names) {
     fmt::print(stderr, "{}: {}\n", name, workloads().at(name).gloss);
     workloads().at(name).run(rows, rounds);
   }
-  if (json) fmt::print("{}\n", nlohmann::json{{"environment", where}, {"results", to_json(rows)}}.dump());
-  else print_table(rows);
+  if (json)
+    fmt::print("{}\n", nlohmann::json{{"environment", where}, {"results", to_json(rows)}}.dump());
+  else
+    print_table(rows);
   return 0;
 }
 

@@ -85,8 +85,8 @@ Score ours_memory(const Crowd& crowd) {
     done += got;
   }
   stage.check(score.accepted);
-  score.bytes_per_winner = (stage.used_memory() - before) / static_cast<double>(score.accepted) -
-                           static_cast<double>(crowd.payload.size());
+  score.bytes_per_winner =
+      (stage.used_memory() - before) / static_cast<double>(score.accepted) - static_cast<double>(crowd.payload.size());
   return score;
 }
 

@@ -24,9 +24,9 @@ HiredisReply run(redisContext* context, const Command& command) {
     parts.push_back(part.data());
     sizes.push_back(part.size());
   }
-  HiredisReply reply(static_cast<redisReply*>(redisCommandArgv(context, static_cast<int>(parts.size()), parts.data(),
-                                                                sizes.data())),
-                     &freeReplyObject);
+  HiredisReply reply(
+      static_cast<redisReply*>(redisCommandArgv(context, static_cast<int>(parts.size()), parts.data(), sizes.data())),
+      &freeReplyObject);
   if (reply == nullptr) throw std::runtime_error(context->errstr);
   if (reply->type == REDIS_REPLY_ERROR) throw std::runtime_error(reply->str);
   return reply;
@@ -109,8 +109,8 @@ Score peer_memory(const Crowd& crowd) {
   for (std::size_t i = 0; i < crowd.buyers.size(); ++i)
     if (buyer.buy(crowd.call(i))) ++score.accepted;
   stage.check(score.accepted);
-  score.bytes_per_winner = (stage.used_memory() - before) / static_cast<double>(score.accepted) -
-                           static_cast<double>(crowd.payload.size());
+  score.bytes_per_winner =
+      (stage.used_memory() - before) / static_cast<double>(score.accepted) - static_cast<double>(crowd.payload.size());
   return score;
 }
 

@@ -17,21 +17,21 @@ namespace flashsale {
 
 /// What became of one submitted call: a fixed record of integers.
 struct Event {
-  std::uint64_t tag = 0;            ///< Call::tag
-  std::int32_t code = 0;            ///< an Outcome (> 0) or an ErrorCode (< 0)
-  Effect effect = Effect::none;     ///< of an error
-  Level level = Level::primary;     ///< of an outcome
+  std::uint64_t tag = 0;         ///< Call::tag
+  std::int32_t code = 0;         ///< an Outcome (> 0) or an ErrorCode (< 0)
+  Effect effect = Effect::none;  ///< of an error
+  Level level = Level::primary;  ///< of an outcome
   PauseReason reason = PauseReason::none;
-  std::uint32_t index = 0;          ///< with epoch and seq: the order
-  std::uint64_t epoch = 0;          ///< 0: no order
+  std::uint32_t index = 0;  ///< with epoch and seq: the order
+  std::uint64_t epoch = 0;  ///< 0: no order
   std::uint64_t seq = 0;
   std::int64_t remaining = -1;
   std::int64_t hold_until_ms = 0;
   std::int64_t retry_after_ms = 0;
 
   bool is_outcome() const { return code > 0; }
-  Outcome outcome() const { return static_cast<Outcome>(code); }     ///< only if is_outcome()
-  ErrorCode error() const { return static_cast<ErrorCode>(code); }   ///< only if not
+  Outcome outcome() const { return static_cast<Outcome>(code); }    ///< only if is_outcome()
+  ErrorCode error() const { return static_cast<ErrorCode>(code); }  ///< only if not
   OrderId order() const { return {{epoch, seq}, index}; }
 };
 

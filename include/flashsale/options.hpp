@@ -16,36 +16,36 @@ struct PoolOptions {
   milliseconds reconnect_max{1000};    ///< the longest such pause; a recovered Redis is seen within it
 
   // Performance
-  std::size_t connections_max = 64;    ///< to one node, 1..1024; more leases wait for one to come back
-  milliseconds idle_check{5000};       ///< a connection idle for longer is PINGed before it is lent
+  std::size_t connections_max = 64;  ///< to one node, 1..1024; more leases wait for one to come back
+  milliseconds idle_check{5000};     ///< a connection idle for longer is PINGed before it is lent
 };
 
 struct GateOptions {
   // Behaviour
-  milliseconds timeout{250};            ///< of a call that names none. 1 ms..30 s
-  Level level = Level::primary;         ///< of a call that names none
-  std::size_t payload_bytes_max = 1024; ///< 0..kPayloadBytesMax; a longer payload is invalid_argument
+  milliseconds timeout{250};             ///< of a call that names none. 1 ms..30 s
+  Level level = Level::primary;          ///< of a call that names none
+  std::size_t payload_bytes_max = 1024;  ///< 0..kPayloadBytesMax; a longer payload is invalid_argument
 
   // Performance
-  std::size_t lanes = 2;                ///< 1..16. Two keep Redis' one core busy: one batch runs while one travels.
-                                        ///< One lane keeps the order in which calls were submitted
-  std::size_t batch_max = 512;          ///< requests in one script call, 1..512; 512 take about 1.3 ms of Redis' core
-  std::size_t waiting_max = 65'536;     ///< requests accepted and not answered, 1..1,048,576; one more is `busy`
+  std::size_t lanes = 2;             ///< 1..16. Two keep Redis' one core busy: one batch runs while one travels.
+                                     ///< One lane keeps the order in which calls were submitted
+  std::size_t batch_max = 512;       ///< requests in one script call, 1..512; 512 take about 1.3 ms of Redis' core
+  std::size_t waiting_max = 65'536;  ///< requests accepted and not answered, 1..1,048,576; one more is `busy`
 };
 
 struct ControllerOptions {
-  milliseconds timeout{5000};           ///< of one act, with its way to the database. 1 ms..60 s
+  milliseconds timeout{5000};  ///< of one act, with its way to the database. 1 ms..60 s
 };
 
 struct WorkerOptions {
   // Behaviour
-  milliseconds watch_every{1000};       ///< how often the fence and what is untold are looked at
-  milliseconds call_timeout{2000};      ///< of one round trip or one transaction
-  bool reconcile = true;                ///< reconcile by itself when the fence fires
+  milliseconds watch_every{1000};   ///< how often the fence and what is untold are looked at
+  milliseconds call_timeout{2000};  ///< of one round trip or one transaction
+  bool reconcile = true;            ///< reconcile by itself when the fence fires
 
   // Performance
-  milliseconds idle{5};                 ///< the pause after a look that found nothing
-  std::size_t orders_per_commit = 1000; ///< aimed at, 1..10,000; fsync is paid once per commit
+  milliseconds idle{5};                  ///< the pause after a look that found nothing
+  std::size_t orders_per_commit = 1000;  ///< aimed at, 1..10,000; fsync is paid once per commit
 };
 
 }  // namespace flashsale

@@ -29,7 +29,19 @@ struct Order {
 
 /// What a journal entry does to its sale.
 enum class EntryKind : std::uint8_t {
-  create, open, pause, resume, schedule, close, drain, restock, reserve, confirm, release, expire, reopen
+  create,
+  open,
+  pause,
+  resume,
+  schedule,
+  close,
+  drain,
+  restock,
+  reserve,
+  confirm,
+  release,
+  expire,
+  reopen
 };
 std::string_view name(EntryKind kind);
 
@@ -43,7 +55,7 @@ struct JournalEntry {
   std::int64_t hold_until_ms = 0;  ///< of reserve in a sale with holds; else 0
   std::vector<Order> orders;       ///< of reserve; of confirm, release and expire: id, buyer, item, quantity, request
   std::vector<std::string> arguments;  ///< of a control act, in the order that journal_codec.hpp gives
-  std::string defect;              ///< not empty: the entry does not decode, and why
+  std::string defect;                  ///< not empty: the entry does not decode, and why
 };
 
 /// An element taken from a list, until it is acknowledged.

@@ -44,19 +44,19 @@ struct ItemRow {
 struct SaleRow {
   std::string sale;
   SaleState state = SaleState::creating;
-  std::string uuid;                   ///< of the create that made the row
-  std::int64_t opens_ms = 0;          ///< Unix ms by Redis' clock
-  std::int64_t closes_ms = 0;         ///< 0: never by itself
-  std::int64_t hold_ms = 0;           ///< 0: no holds
+  std::string uuid;            ///< of the create that made the row
+  std::int64_t opens_ms = 0;   ///< Unix ms by Redis' clock
+  std::int64_t closes_ms = 0;  ///< 0: never by itself
+  std::int64_t hold_ms = 0;    ///< 0: no holds
   std::int64_t probe_ms = 0;
-  std::uint32_t replicas = 0;         ///< least number of replicas for level `replicas`
+  std::uint32_t replicas = 0;  ///< least number of replicas for level `replicas`
   std::uint32_t buyer_orders_max = 0;
-  std::uint64_t fence_epoch = 0;      ///< only this epoch, or reconcile's holder, may commit
-  Position watermark{};               ///< the last entry applied
-  std::string link;                   ///< its nonce
-  std::string rec_uuid;               ///< who reconciles; empty: nobody
-  std::int64_t rec_beat_ms = 0;       ///< when that was last heard of, by the database's clock
-  std::vector<ItemRow> items;         ///< in the order of create, which never changes
+  std::uint64_t fence_epoch = 0;  ///< only this epoch, or reconcile's holder, may commit
+  Position watermark{};           ///< the last entry applied
+  std::string link;               ///< its nonce
+  std::string rec_uuid;           ///< who reconciles; empty: nobody
+  std::int64_t rec_beat_ms = 0;   ///< when that was last heard of, by the database's clock
+  std::vector<ItemRow> items;     ///< in the order of create, which never changes
 };
 
 struct OrderRow {
@@ -161,7 +161,8 @@ class OrderSink {
 /// Makes a sink: `sqlite:PATH`, `PATH` (SQLite), or `postgresql://...`. Parses only, the first transaction connects.
 /// The scheme's module, `flashsale_sink_<scheme>.so`, is loaded from the folder in FLASHSALE_SINKS, else beside the
 /// library or program, else from where the library was installed.
-/// Errors: invalid_argument, unsupported (no module for the scheme, or one of another version: where it was looked for).
+/// Errors: invalid_argument, unsupported (no module for the scheme, or one of another version: where it was looked
+/// for).
 [[nodiscard]] Result<std::shared_ptr<OrderSink>> make_sink(std::string_view url);
 
 }  // namespace flashsale

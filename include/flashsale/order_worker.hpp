@@ -21,7 +21,7 @@ namespace flashsale {
 
 /// What a worker has done so far, and what holds it up.
 struct WorkerReport {
-  std::uint64_t orders = 0;      ///< committed by this worker
+  std::uint64_t orders = 0;  ///< committed by this worker
   std::uint64_t commits = 0;
   std::uint64_t dead = 0;        ///< set aside by this worker
   std::uint64_t reconciles = 0;  ///< finished by this worker

@@ -34,14 +34,14 @@ class Sale {
   }
 
   std::string id;
-  std::vector<ItemRow> items;              ///< 1..kItemCountMax, no name twice
-  std::optional<std::int64_t> opens_ms;    ///< Unix ms by Redis' clock: opens then, without an `open`
-  std::optional<std::int64_t> closes_ms;   ///< Unix ms: ends then, without a `close`
+  std::vector<ItemRow> items;             ///< 1..kItemCountMax, no name twice
+  std::optional<std::int64_t> opens_ms;   ///< Unix ms by Redis' clock: opens then, without an `open`
+  std::optional<std::int64_t> closes_ms;  ///< Unix ms: ends then, without a `close`
   QueueMode queue = QueueMode::journal;
-  milliseconds hold{0};                    ///< how long a reservation holds units unconfirmed, 0: for ever; <= 30 days
-  milliseconds probe{50};                  ///< how stale a process's knowledge of a refusal may be, 10 ms..5 s
-  std::uint32_t replicas = 0;              ///< least number of replicas that level `replicas` waits for, 0..16
-  std::uint32_t buyer_orders_max = 16;     ///< 1..kBuyerOrdersMax
+  milliseconds hold{0};                 ///< how long a reservation holds units unconfirmed, 0: for ever; <= 30 days
+  milliseconds probe{50};               ///< how stale a process's knowledge of a refusal may be, 10 ms..5 s
+  std::uint32_t replicas = 0;           ///< least number of replicas that level `replicas` waits for, 0..16
+  std::uint32_t buyer_orders_max = 16;  ///< 1..kBuyerOrdersMax
 };
 
 /// A sale as Redis has it now.
@@ -55,17 +55,17 @@ struct SaleStatus {
   std::string sale;
   SaleState state = SaleState::created;
   QueueMode queue = QueueMode::journal;
-  bool fenced = false;            ///< Redis' history is not the sale's: nothing is sold until the worker reconciled
-  std::int64_t now_ms = 0;        ///< Redis' clock
+  bool fenced = false;      ///< Redis' history is not the sale's: nothing is sold until the worker reconciled
+  std::int64_t now_ms = 0;  ///< Redis' clock
   std::int64_t opens_ms = 0;
-  std::int64_t closes_ms = 0;     ///< 0: never by itself
+  std::int64_t closes_ms = 0;  ///< 0: never by itself
   std::int64_t hold_ms = 0;
   std::int64_t probe_ms = 0;
   std::uint32_t replicas = 0;
   std::uint32_t buyer_orders_max = 0;
-  Position at;                    ///< the last entry written
-  Position watermark;             ///< the last entry known to be in the database; list mode: none
-  std::uint64_t waiting = 0;      ///< entries (journal) or orders (list) not handed over yet
+  Position at;                ///< the last entry written
+  Position watermark;         ///< the last entry known to be in the database; list mode: none
+  std::uint64_t waiting = 0;  ///< entries (journal) or orders (list) not handed over yet
   std::vector<Item> items;
 
   /// What a page should call it now: not_started, open, paused, draining or ended, by state and schedule.

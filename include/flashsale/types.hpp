@@ -17,15 +17,15 @@ using Deadline = std::chrono::steady_clock::time_point;
 using std::chrono::milliseconds;
 
 // Bounds, all inclusive; a value outside is `invalid_argument` and names the field.
-inline constexpr std::size_t kIdBytesMax = 64;           ///< sale, item, buyer, request, operation: 1..64 bytes
-inline constexpr std::size_t kItemCountMax = 64;         ///< items of one sale: 1..64
-inline constexpr std::uint32_t kQuantityMax = 1'000'000; ///< units of one request: 1..1,000,000
-inline constexpr std::int64_t kUnitsMax = 2'147'483'647; ///< units of one item: 0..2^31-1
-inline constexpr std::size_t kPayloadBytesMax = 65'536;  ///< payload, the hard bound; GateOptions has a lower one
-inline constexpr std::size_t kInfoBytesMax = 16'384;     ///< preloaded public facts of one item
-inline constexpr std::uint32_t kBuyerOrdersMax = 64;     ///< orders of one buyer in one sale, in every state
-inline constexpr std::size_t kOperationCountMax = 1'000; ///< restocks of one sale
-inline constexpr milliseconds kTimeoutMax{30'000};       ///< of any call of a gate: 1 ms..30 s
+inline constexpr std::size_t kIdBytesMax = 64;            ///< sale, item, buyer, request, operation: 1..64 bytes
+inline constexpr std::size_t kItemCountMax = 64;          ///< items of one sale: 1..64
+inline constexpr std::uint32_t kQuantityMax = 1'000'000;  ///< units of one request: 1..1,000,000
+inline constexpr std::int64_t kUnitsMax = 2'147'483'647;  ///< units of one item: 0..2^31-1
+inline constexpr std::size_t kPayloadBytesMax = 65'536;   ///< payload, the hard bound; GateOptions has a lower one
+inline constexpr std::size_t kInfoBytesMax = 16'384;      ///< preloaded public facts of one item
+inline constexpr std::uint32_t kBuyerOrdersMax = 64;      ///< orders of one buyer in one sale, in every state
+inline constexpr std::size_t kOperationCountMax = 1'000;  ///< restocks of one sale
+inline constexpr milliseconds kTimeoutMax{30'000};        ///< of any call of a gate: 1 ms..30 s
 
 /// One kind of identifier; `Kind` only keeps the kinds apart. Thread-compatible; does not own its bytes.
 template <class Kind>
@@ -73,7 +73,7 @@ struct OrderId {
   friend constexpr bool operator<(OrderId a, OrderId b) { return a.at != b.at ? a.at < b.at : a.index < b.index; }
 };
 
-std::string to_string(Position at);   ///< `<epoch>-<seq>`
+std::string to_string(Position at);    ///< `<epoch>-<seq>`
 std::string to_string(OrderId order);  ///< `<epoch>-<seq>.<index>`, or empty for no order
 
 /// How durable an answer is. `usual` asks for the gate's default; no answer carries it.
@@ -99,21 +99,21 @@ struct OrderKey {
 /// One call of a gate. Only the first four members are needed to reserve one unit.
 struct Call {
   SaleId sale;
-  ItemId item;                ///< of reserve only
+  ItemId item;  ///< of reserve only
   BuyerId buyer;
   RequestId request;
-  std::uint32_t quantity = 1; ///< of reserve only: 1..kQuantityMax
-  std::string_view payload{}; ///< of reserve only: opaque bytes that end in the order's row
-  milliseconds timeout{0};    ///< 1 ms..30 s; 0 is the gate's default
-  Level level = Level::usual; ///< an answer below it is `pending`
-  Verb verb = Verb::reserve;  ///< for StockGate::submit; the blocking calls set it themselves
-  std::uint64_t tag = 0;      ///< for StockGate::submit: comes back in the event
+  std::uint32_t quantity = 1;  ///< of reserve only: 1..kQuantityMax
+  std::string_view payload{};  ///< of reserve only: opaque bytes that end in the order's row
+  milliseconds timeout{0};     ///< 1 ms..30 s; 0 is the gate's default
+  Level level = Level::usual;  ///< an answer below it is `pending`
+  Verb verb = Verb::reserve;   ///< for StockGate::submit; the blocking calls set it themselves
+  std::uint64_t tag = 0;       ///< for StockGate::submit: comes back in the event
 };
 
 /// How long a blocking call may take and how durable its answer must be.
 struct CallOptions {
-  milliseconds timeout{0};    ///< as Call::timeout
-  Level level = Level::usual; ///< as Call::level
+  milliseconds timeout{0};     ///< as Call::timeout
+  Level level = Level::usual;  ///< as Call::level
 };
 
 }  // namespace flashsale

@@ -6,6 +6,7 @@
 #include "capi/records.hpp"
 
 using namespace flashsale::capi;
+using flashsale::Done;
 using flashsale::ErrorCode;
 using flashsale::ItemId;
 using flashsale::Result;
@@ -18,7 +19,7 @@ namespace {
 constexpr std::uint32_t kPatienceMax = 600'000;
 
 /// An act that names a sale and nothing else.
-int32_t act(Result<void> (SaleController::*verb)(SaleId), flashsale_controller_t* controller, const char* sale,
+int32_t act(Result<Done> (SaleController::*verb)(SaleId), flashsale_controller_t* controller, const char* sale,
             size_t sale_size, flashsale_error_t** error) {
   return guard(error, [&]() -> int32_t {
     SaleController& sales = need(controller).controller;
@@ -28,7 +29,7 @@ int32_t act(Result<void> (SaleController::*verb)(SaleId), flashsale_controller_t
 }
 
 /// An act that has its own deadline.
-int32_t act_until(Result<void> (SaleController::*verb)(SaleId, flashsale::Deadline), flashsale_controller_t* controller,
+int32_t act_until(Result<Done> (SaleController::*verb)(SaleId, flashsale::Deadline), flashsale_controller_t* controller,
                   const char* sale, size_t sale_size, uint32_t timeout_ms, flashsale_error_t** error) {
   return guard(error, [&]() -> int32_t {
     SaleController& sales = need(controller).controller;
@@ -41,7 +42,8 @@ int32_t act_until(Result<void> (SaleController::*verb)(SaleId, flashsale::Deadli
 
 std::optional<std::int64_t> time_or_unchanged(std::int64_t ms, const char* name) {
   if (ms == FLASHSALE_UNCHANGED) return std::nullopt;
-  if (ms < 0) refuse(ErrorCode::invalid_argument, std::string(name) + " must not be negative, is " + std::to_string(ms));
+  if (ms < 0)
+    refuse(ErrorCode::invalid_argument, std::string(name) + " must not be negative, is " + std::to_string(ms));
   return ms;
 }
 

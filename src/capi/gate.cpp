@@ -133,7 +133,7 @@ int32_t flashsale_gate_submit(flashsale_gate_t* gate, const flashsale_call_t* ca
     if (count == 0) return 0;
     need_struct(calls, "calls");
     if (calls->struct_size % alignof(flashsale_call_t) != 0)
-      refuse(ErrorCode::invalid_argument, fmt::format("struct_size {} does not keep calls aligned", calls->struct_size));
+      refuse(ErrorCode::invalid_argument, fmt::format("struct_size {} leaves calls unaligned", calls->struct_size));
     std::vector<Call> chunk(std::min(count, kChunk));
     while (accepted < count) {
       const std::size_t size = std::min(kChunk, count - accepted);

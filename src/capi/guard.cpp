@@ -41,12 +41,14 @@ std::string_view text(const char* data, std::size_t size, const char* name) {
   if (data == nullptr && size > 0)
     refuse(ErrorCode::invalid_argument, fmt::format("{} is NULL and has {} bytes", name, size));
   if (size > kTextBytesMax)
-    refuse(ErrorCode::invalid_argument, fmt::format("{} must have at most {} bytes, has {}", name, kTextBytesMax, size));
+    refuse(ErrorCode::invalid_argument,
+           fmt::format("{} must have at most {} bytes, has {}", name, kTextBytesMax, size));
   return {data == nullptr ? "" : data, size};
 }
 
 milliseconds span(std::uint32_t ms, std::uint32_t most, const char* name) {
-  if (ms < 1 || ms > most) refuse(ErrorCode::invalid_argument, fmt::format("{} must be 1 to {}, is {}", name, most, ms));
+  if (ms < 1 || ms > most)
+    refuse(ErrorCode::invalid_argument, fmt::format("{} must be 1 to {}, is {}", name, most, ms));
   return milliseconds{ms};
 }
 

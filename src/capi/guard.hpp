@@ -48,7 +48,7 @@ std::int32_t guard(flashsale_error_t** error_out, Body body) noexcept {
 template <class T>
 T need(Result<T> result) {
   if (!result) throw Refusal{std::move(result.error())};
-  if constexpr (!std::is_void_v<T>) return std::move(*result);
+  return std::move(*result);
 }
 
 /// True if `pointer` can be read as a T at all.

@@ -37,16 +37,23 @@ Step CallFlow::replied(const Reply& reply) {
     case ErrorReply::no_script:
       // A second NOSCRIPT on one lease means that somebody flushes scripts right now: begin anew, a moment later.
       return loaded_ ? again(ErrorCode::refused, reply.text, std::nullopt) : Step::load;
-    case ErrorReply::moved: return again(ErrorCode::disconnected, reply.text, Heard::moved);
-    case ErrorReply::ask: return again(ErrorCode::disconnected, reply.text, Heard::ask);
-    case ErrorReply::not_primary: return again(ErrorCode::disconnected, reply.text, Heard::not_primary);
-    case ErrorReply::busy: return again(ErrorCode::refused, reply.text, std::nullopt);
+    case ErrorReply::moved:
+      return again(ErrorCode::disconnected, reply.text, Heard::moved);
+    case ErrorReply::ask:
+      return again(ErrorCode::disconnected, reply.text, Heard::ask);
+    case ErrorReply::not_primary:
+      return again(ErrorCode::disconnected, reply.text, Heard::not_primary);
+    case ErrorReply::busy:
+      return again(ErrorCode::refused, reply.text, std::nullopt);
     case ErrorReply::full:
       writes_refused_ = true;
       return give_up(ErrorCode::refused, reply.text, Effect::none);
-    case ErrorReply::denied: return give_up(ErrorCode::refused, reply.text, Effect::none);
-    case ErrorReply::in_script: return give_up(ErrorCode::internal, reply.text, Effect::unknown);
-    case ErrorReply::other: break;
+    case ErrorReply::denied:
+      return give_up(ErrorCode::refused, reply.text, Effect::none);
+    case ErrorReply::in_script:
+      return give_up(ErrorCode::internal, reply.text, Effect::unknown);
+    case ErrorReply::other:
+      break;
   }
   return give_up(ErrorCode::protocol, reply.text, Effect::none);
 }

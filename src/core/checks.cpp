@@ -83,8 +83,8 @@ Defect check_call(const Call& call, std::size_t payload_bytes_max) {
 bool is_well_formed(const Call& call, std::size_t payload_bytes_max) {
   const bool common = call.verb >= Verb::reserve && call.verb <= Verb::status && is_id(call.sale.text(), kSale) &&
                       is_id(call.buyer.text(), kBuyer) && is_id(call.request.text(), kBuyer) &&
-                      call.level >= Level::usual && call.level <= Level::database &&
-                      call.timeout >= milliseconds{0} && call.timeout <= kTimeoutMax;
+                      call.level >= Level::usual && call.level <= Level::database && call.timeout >= milliseconds{0} &&
+                      call.timeout <= kTimeoutMax;
   if (!common || call.verb != Verb::reserve) return common;
   return is_id(call.item.text(), kItem) && call.quantity >= 1 && call.quantity <= kQuantityMax &&
          call.payload.size() <= payload_bytes_max;

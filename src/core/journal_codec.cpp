@@ -73,7 +73,8 @@ void read_fields(const std::vector<Reply>& fields, JournalEntry& entry) {
     if (entry.kind == EntryKind::reserve || changes_orders(entry.kind)) {
       Order order;
       order.buyer = field;
-      const bool reads = entry.kind == EntryKind::reserve ? read_body(value, entry.at, order) : read_change(value, order);
+      const bool reads =
+          entry.kind == EntryKind::reserve ? read_body(value, entry.at, order) : read_change(value, order);
       if (!reads || check_buyer(field)) {
         entry.defect = fmt::format("its order number {} does not read", i / 2);
         return;

@@ -11,8 +11,8 @@
 ///   fs:{S}:orders:taken:<consumer>  list
 ///   fs:{S}:consumers zset    list mode: consumers by last heartbeat
 ///
-/// The braces make Redis Cluster hash only the sale's id, so one sale is one slot. An id cannot hold a brace (checks.hpp),
-/// so it cannot move the tag. Nothing in a live sale has a TTL, and nothing is stored for a loser.
+/// The braces make Redis Cluster hash only the sale's id, so one sale is one slot. An id cannot hold a brace
+/// (checks.hpp), so it cannot move the tag. Nothing in a live sale has a TTL, and nothing is stored for a loser.
 #pragma once
 
 #include <cstdint>

@@ -17,10 +17,14 @@ void append(std::string& out, Integer value) {
 
 RecordState record_state(OrderState state) {
   switch (state) {
-    case OrderState::reserved: return RecordState::reserved;
-    case OrderState::confirmed: return RecordState::confirmed;
-    case OrderState::released: return RecordState::released;
-    case OrderState::expired: return RecordState::expired;
+    case OrderState::reserved:
+      return RecordState::reserved;
+    case OrderState::confirmed:
+      return RecordState::confirmed;
+    case OrderState::released:
+      return RecordState::released;
+    case OrderState::expired:
+      return RecordState::expired;
   }
   return RecordState::dead;
 }
@@ -30,9 +34,12 @@ bool holds_units(RecordState state) { return state != RecordState::released && s
 void RecordWriter::add(const RecordLine& line) {
   ++orders_;
   if (holds_units(line.state)) {
-    const auto found = std::find_if(held_.begin(), held_.end(), [&](const auto& entry) { return entry.first == line.item; });
-    if (found == held_.end()) held_.emplace_back(line.item, line.quantity);
-    else found->second += line.quantity;
+    const auto found =
+        std::find_if(held_.begin(), held_.end(), [&](const auto& entry) { return entry.first == line.item; });
+    if (found == held_.end())
+      held_.emplace_back(line.item, line.quantity);
+    else
+      found->second += line.quantity;
   }
   lines_ += '\n';
   lines_ += line.request;

@@ -66,8 +66,8 @@ void BatchEncoder::begin(std::string_view script_name, const SaleTerms& terms, s
                          std::string_view nonce, std::size_t key_count) {
   static constexpr std::string_view kCounts[] = {"0", "1", "2", "3", "4"};
   command().clear();
-  command().insert(command().end(), {"EVALSHA", script(script_name).sha1, kCounts[key_count], terms.keys.meta,
-                                   terms.keys.buyers});
+  command().insert(command().end(),
+                   {"EVALSHA", script(script_name).sha1, kCounts[key_count], terms.keys.meta, terms.keys.buyers});
   if (key_count >= 3) command().push_back(terms.queue == QueueMode::list ? terms.keys.orders : terms.keys.journal);
   if (key_count >= 4) command().push_back(terms.keys.holds);
   const auto from = arena_.size();
@@ -119,7 +119,7 @@ void BatchEncoder::body(const SaleTerms& terms, const Asked& asked, std::size_t 
 }
 
 const std::vector<Command>& BatchEncoder::reserve(const SaleTerms& terms, const std::vector<Asked>& asked,
-                                     std::int64_t not_after_ms, std::string_view nonce) {
+                                                  std::int64_t not_after_ms, std::string_view nonce) {
   std::size_t bytes = 64;
   for (const Asked& one : asked)
     bytes += 96 + one.buyer.size() + 2 * one.request.size() + one.item.size() + one.payload.size();
@@ -134,8 +134,8 @@ const std::vector<Command>& BatchEncoder::reserve(const SaleTerms& terms, const 
   return commands_;
 }
 
-const std::vector<Command>& BatchEncoder::look(const SaleTerms& terms, const std::vector<Asked>& asked, std::int64_t not_after_ms,
-                                  std::string_view nonce) {
+const std::vector<Command>& BatchEncoder::look(const SaleTerms& terms, const std::vector<Asked>& asked,
+                                               std::int64_t not_after_ms, std::string_view nonce) {
   arena_.clear();
   arena_.reserve(64 + 4 * asked.size());
   begin("look", terms, not_after_ms, nonce, 2);
@@ -186,12 +186,22 @@ Answer found_answer(const BatchReply& reply, char letter, std::size_t& found) {
   Answer answer;
   answer.order = order.order;
   switch (letter) {
-    case 'R': answer.outcome = Outcome::already_reserved; break;
-    case 'C': answer.outcome = Outcome::already_confirmed; break;
+    case 'R':
+      answer.outcome = Outcome::already_reserved;
+      break;
+    case 'C':
+      answer.outcome = Outcome::already_confirmed;
+      break;
     case 'G':
-    case 'D': answer.outcome = Outcome::already_released; break;
-    case 'K': answer.outcome = Outcome::dead; break;
-    default: answer.outcome = Outcome::expired; break;  // X, E
+    case 'D':
+      answer.outcome = Outcome::already_released;
+      break;
+    case 'K':
+      answer.outcome = Outcome::dead;
+      break;
+    default:
+      answer.outcome = Outcome::expired;
+      break;  // X, E
   }
   if (letter == 'R') answer.hold_until_ms = order.hold_until_ms;
   return answer;
@@ -218,23 +228,35 @@ Result<Answer> answer_of(const BatchReply& reply, std::size_t index, std::size_t
       answer.order = {reply.at, static_cast<std::uint32_t>(index)};
       answer.hold_until_ms = reply.hold_until_ms;
       return answer;
-    case 'e': answer.outcome = Outcome::ended; return answer;
-    case 'p': return paused_answer(reply, PauseReason::operator_paused);
-    case 't': return paused_answer(reply, PauseReason::draining);
+    case 'e':
+      answer.outcome = Outcome::ended;
+      return answer;
+    case 'p':
+      return paused_answer(reply, PauseReason::operator_paused);
+    case 't':
+      return paused_answer(reply, PauseReason::draining);
     case 'w':
       answer.outcome = Outcome::not_started;
       answer.retry_after_ms = reply.shut_ms > 0 ? reply.shut_ms : reply.probe_ms;
       return answer;
-    case 'l': answer.outcome = Outcome::limit_reached; return answer;
+    case 'l':
+      answer.outcome = Outcome::limit_reached;
+      return answer;
     case 's':
       answer.outcome = Outcome::sold_out;
       if (item > 0) answer.retry_after_ms = std::max<std::int64_t>(reply.reopen_ms[item - 1] - reply.now_ms, 0);
       return answer;
-    case 'u': answer.outcome = Outcome::not_reserved; return answer;
-    case 'n': return fail(ErrorCode::not_found, "the sale has no such item");
-    case 'c': return fail(ErrorCode::conflict, "this request won before with another item or quantity");
-    case 'o': return fail(ErrorCode::refused, "Redis refuses writes");
-    default: return fail(ErrorCode::invalid_argument, "Redis found the buyer, request or quantity out of bounds");
+    case 'u':
+      answer.outcome = Outcome::not_reserved;
+      return answer;
+    case 'n':
+      return fail(ErrorCode::not_found, "the sale has no such item");
+    case 'c':
+      return fail(ErrorCode::conflict, "this request won before with another item or quantity");
+    case 'o':
+      return fail(ErrorCode::refused, "Redis refuses writes");
+    default:
+      return fail(ErrorCode::invalid_argument, "Redis found the buyer, request or quantity out of bounds");
   }
 }
 

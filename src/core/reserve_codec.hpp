@@ -33,7 +33,7 @@ struct SaleTerms {
 struct Asked {
   std::string_view buyer;
   std::string_view request;
-  std::string_view item;     ///< empty: asks about the request alone (look.lua only)
+  std::string_view item;  ///< empty: asks about the request alone (look.lua only)
   std::string_view payload;
   std::uint32_t quantity = 0;
 };
@@ -42,11 +42,11 @@ struct Asked {
 class BatchEncoder {
  public:
   /// One EVALSHA of reserve.lua. Its views live until the next encode, as do the arguments'. 1..512 requests.
-  const std::vector<Command>& reserve(const SaleTerms& terms, const std::vector<Asked>& asked, std::int64_t not_after_ms,
-                         std::string_view nonce);
+  const std::vector<Command>& reserve(const SaleTerms& terms, const std::vector<Asked>& asked,
+                                      std::int64_t not_after_ms, std::string_view nonce);
   /// One EVALSHA of look.lua.
   const std::vector<Command>& look(const SaleTerms& terms, const std::vector<Asked>& asked, std::int64_t not_after_ms,
-                      std::string_view nonce);
+                                   std::string_view nonce);
 
  private:
   void begin(std::string_view script, const SaleTerms& terms, std::int64_t not_after_ms, std::string_view nonce,
@@ -72,16 +72,16 @@ struct Found {
 
 struct BatchReply {
   Verdict verdict = Verdict::ok;
-  std::int64_t now_ms = 0;  ///< Redis' clock; 0: not told
-  Position at;              ///< the sale's position after the batch
-  std::string letters;      ///< one a request, as lua/reserve.lua gives them
+  std::int64_t now_ms = 0;              ///< Redis' clock; 0: not told
+  Position at;                          ///< the sale's position after the batch
+  std::string letters;                  ///< one a request, as lua/reserve.lua gives them
   std::vector<std::int64_t> left;       ///< per item
   std::vector<std::uint64_t> sold_seq;  ///< per item: the seq that last sold it
   std::vector<std::int64_t> reopen_ms;  ///< per item
   std::int64_t shut_ms = 0;             ///< of w: until the schedule opens
   std::int64_t probe_ms = 0;
-  std::int64_t hold_until_ms = 0;       ///< of what was just reserved
-  std::vector<Found> found;             ///< in the order of the upper-case letters
+  std::int64_t hold_until_ms = 0;  ///< of what was just reserved
+  std::vector<Found> found;        ///< in the order of the upper-case letters
 };
 
 /// Reads the reply to a batch of `count` requests. A wrong nonce, count or letter is `protocol` with effect unknown:

@@ -11,8 +11,8 @@ namespace flashsale::engine {
 namespace {
 
 Result<Done> malformed(const SaleRow& row, const JournalEntry& entry, std::string_view why) {
-  return fail(ErrorCode::conflict, fmt::format("sale {}: entry {} ({}) is none that a script of ours wrote: {}", row.sale,
-                                               to_string(entry.at), name(entry.kind), why));
+  return fail(ErrorCode::conflict, fmt::format("sale {}: entry {} ({}) is none that a script of ours wrote: {}",
+                                               row.sale, to_string(entry.at), name(entry.kind), why));
 }
 
 }  // namespace
@@ -59,17 +59,21 @@ Result<Done> EntryApplier::flush() {
 
 Result<Done> EntryApplier::judge_order(const Order& order, Insert verdict) {
   switch (verdict) {
-    case Insert::inserted: ++applied_.orders; return {};
+    case Insert::inserted:
+      ++applied_.orders;
+      return {};
     case Insert::oversold:
     case Insert::over_limit:
-    case Insert::poison: return set_aside(order, verdict);
+    case Insert::poison:
+      return set_aside(order, verdict);
     case Insert::same:
-    case Insert::conflict: break;
+    case Insert::conflict:
+      break;
   }
   if (known_ == Known::is_fork)
-    return fail(ErrorCode::conflict, fmt::format("sale {}: the journal has forked: the database has {} in place of order {}",
-                                                 row_.sale, verdict == Insert::same ? "the same" : "another order",
-                                                 to_string(order.id)));
+    return fail(ErrorCode::conflict,
+                fmt::format("sale {}: the journal has forked: the database has {} in place of order {}", row_.sale,
+                            verdict == Insert::same ? "the same" : "another order", to_string(order.id)));
   log(LogLevel::warning, "sale {}: order {} survived in Redis and is left as the database has it", row_.sale,
       to_string(order.id));
   return {};

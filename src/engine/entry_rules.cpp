@@ -46,19 +46,27 @@ std::optional<Restock> read_restock(SaleRow& row, const JournalEntry& entry) {
 
 std::optional<OrderState> moves_to(EntryKind kind) {
   switch (kind) {
-    case EntryKind::confirm: return OrderState::confirmed;
-    case EntryKind::release: return OrderState::released;
-    case EntryKind::expire: return OrderState::expired;
-    default: return std::nullopt;
+    case EntryKind::confirm:
+      return OrderState::confirmed;
+    case EntryKind::release:
+      return OrderState::released;
+    case EntryKind::expire:
+      return OrderState::expired;
+    default:
+      return std::nullopt;
   }
 }
 
 std::string_view reason_of(Insert verdict) {
   switch (verdict) {
-    case Insert::oversold: return "OVERSOLD";
-    case Insert::over_limit: return "OVER_LIMIT";
-    case Insert::poison: return "POISON: the database cannot store it";
-    default: return "";
+    case Insert::oversold:
+      return "OVERSOLD";
+    case Insert::over_limit:
+      return "OVER_LIMIT";
+    case Insert::poison:
+      return "POISON: the database cannot store it";
+    default:
+      return "";
   }
 }
 

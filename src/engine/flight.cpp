@@ -13,11 +13,11 @@
 namespace flashsale::engine {
 namespace {
 
-constexpr milliseconds kSliceMax{100};       // how long a round trip may keep the leader from looking around
-constexpr milliseconds kPutOff{5};           // before an open question is asked again
-constexpr milliseconds kFencedRetry{1000};   // what a reconcile takes, about
+constexpr milliseconds kSliceMax{100};      // how long a round trip may keep the leader from looking around
+constexpr milliseconds kPutOff{5};          // before an open question is asked again
+constexpr milliseconds kFencedRetry{1000};  // what a reconcile takes, about
 constexpr milliseconds kMarginMax{100};
-constexpr std::size_t kTermsMax = 1024;      // sales that a lane remembers
+constexpr std::size_t kTermsMax = 1024;  // sales that a lane remembers
 
 Answer fenced_answer() {
   Answer answer;
@@ -46,13 +46,27 @@ bool Flight::take_off() {
 
 void Flight::step(Deadline patience) {
   switch (step_) {
-    case core::Step::lease: step_ = lease(patience); break;
-    case core::Step::send: step_ = send(); break;
-    case core::Step::load: step_ = load(); break;
-    case core::Step::await: step_ = await(); break;
-    case core::Step::pause: pause(patience); break;
-    case core::Step::answer: settle(); break;
-    case core::Step::fail: settle_failed(); break;
+    case core::Step::lease:
+      step_ = lease(patience);
+      break;
+    case core::Step::send:
+      step_ = send();
+      break;
+    case core::Step::load:
+      step_ = load();
+      break;
+    case core::Step::await:
+      step_ = await();
+      break;
+    case core::Step::pause:
+      pause(patience);
+      break;
+    case core::Step::answer:
+      settle();
+      break;
+    case core::Step::fail:
+      settle_failed();
+      break;
   }
 }
 
@@ -140,7 +154,7 @@ core::Step Flight::send() {
   not_after_ms_ = util::steady_ms(earliest()) + lease_->clock.ahead_ms;
   nonce_ = std::to_string(random_.next());
   const std::vector<Command>& batch = looking_ ? encoder_.look(terms, asked_, not_after_ms_, nonce_)
-                                              : encoder_.reserve(terms, asked_, not_after_ms_, nonce_);
+                                               : encoder_.reserve(terms, asked_, not_after_ms_, nonce_);
   sent_at_ = util::Clock::now();
   loading_ = false;
   return heed(lease_->roundtrip(batch, slice()));
@@ -179,8 +193,10 @@ core::Step Flight::read_terms() {
   auto meta = core::read_meta(trip.replies[0]);
   if (!meta) {
     const bool lost = meta.error().code == ErrorCode::not_found && shared_.seen.has(sale_);
-    if (lost || meta.error().code == ErrorCode::refused) answer_all(fenced_answer());
-    else answer_all(tl::unexpected<Error>(std::move(meta.error())));
+    if (lost || meta.error().code == ErrorCode::refused)
+      answer_all(fenced_answer());
+    else
+      answer_all(tl::unexpected<Error>(std::move(meta.error())));
     land();
     return core::Step::lease;
   }
@@ -244,8 +260,10 @@ void Flight::answer_all(const Result<Answer>& answer) {
   const std::int64_t now_ms = util::steady_ms() + lease_->clock.ahead_ms;
   for (Request* request : ashore_) {
     if (request == nullptr) continue;
-    if (is_open(*request, answer, now_ms)) lane_.put_off(request, kPutOff);
-    else lane_.answer(request, answer);
+    if (is_open(*request, answer, now_ms))
+      lane_.put_off(request, kPutOff);
+    else
+      lane_.answer(request, answer);
   }
 }
 
@@ -324,8 +342,7 @@ void Flight::settle_failed() {
   if (flow_.error().effect == Effect::unknown && flow_.error().code == ErrorCode::internal) mark_unknown();
   lane_.disembark(aboard_, ashore_);
   for (Request* request : ashore_)
-    if (request != nullptr)
-      lane_.answer(request, fail(flow_.error().code, flow_.error().detail, request->effect));
+    if (request != nullptr) lane_.answer(request, fail(flow_.error().code, flow_.error().detail, request->effect));
   land();
 }
 

@@ -70,23 +70,23 @@ class Flight {
   std::string sale_;
   Verb verb_ = Verb::reserve;
   bool from_replica_ = false;
-  bool looking_ = false;               // look.lua instead of reserve.lua, since Redis refuses writes
-  std::vector<Request*> aboard_;       // a request answered early leaves a nullptr: its index is taken
-  std::vector<Request*> ashore_;       // those of the batch while they are answered
+  bool looking_ = false;          // look.lua instead of reserve.lua, since Redis refuses writes
+  std::vector<Request*> aboard_;  // a request answered early leaves a nullptr: its index is taken
+  std::vector<Request*> ashore_;  // those of the batch while they are answered
   std::vector<core::Asked> asked_;
-  std::vector<std::size_t> item_of_;   // per request: its item's index in the terms
-  bool loading_ = false;               // the reply owed is SCRIPT LOAD's, not the batch's
-  bool fresh_terms_ = false;           // read on this flight
+  std::vector<std::size_t> item_of_;  // per request: its item's index in the terms
+  bool loading_ = false;              // the reply owed is SCRIPT LOAD's, not the batch's
+  bool fresh_terms_ = false;          // read on this flight
   std::int64_t not_after_ms_ = 0;
   std::string nonce_;
   Reply reply_;
-  int failures_ = 0;                   // in a row, over flights
+  int failures_ = 0;  // in a row, over flights
   std::map<std::string, core::SaleTerms, std::less<>> terms_;
-  std::string refusal_;                // Redis' words for why it refuses writes
+  std::string refusal_;  // Redis' words for why it refuses writes
   util::Random random_;
   core::BatchEncoder encoder_;
   std::chrono::steady_clock::time_point sent_at_{};
-  milliseconds slowest_{0};            // recent round trip
+  milliseconds slowest_{0};  // recent round trip
   std::chrono::steady_clock::time_point slowest_at_{};
 };
 

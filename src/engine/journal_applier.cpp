@@ -32,9 +32,9 @@ std::optional<Error> misfit(const SaleRow& row, const JournalEntry& entry) {
   if (entry.at.epoch == row.fence_epoch && (how == Fit::next || first)) return std::nullopt;
   const char* what = how == Fit::fork ? "the journal has forked: it is linked to another entry than"
                                       : "the journal has a gap: it does not follow";
-  return Error{ErrorCode::conflict, Effect::none, fmt::format("sale {}: entry {}: {} {}, the last in the database",
-                                                              row.sale, to_string(entry.at), what,
-                                                              to_string(row.watermark))};
+  return Error{ErrorCode::conflict, Effect::none,
+               fmt::format("sale {}: entry {}: {} {}, the last in the database", row.sale, to_string(entry.at), what,
+                           to_string(row.watermark))};
 }
 
 }  // namespace
@@ -104,8 +104,9 @@ Result<Progress> JournalApplier::apply(const SaleRow& before, RedisSide& side, D
   util::crash_point("worker.after_commit");
   count(*applied);
   if (auto told = tell(row, *applied, deadline); !told) return tl::unexpected<Error>(std::move(told.error()));
-  return Progress{applied->entries, applied->orders, applied->dead, entries_behind(side.at, row.watermark),
-                  row.watermark, read_all && applied->entries == read && row.watermark >= side.at};
+  return Progress{applied->entries, applied->orders,
+                  applied->dead,    entries_behind(side.at, row.watermark),
+                  row.watermark,    read_all && applied->entries == read && row.watermark >= side.at};
 }
 
 /// Applies entries, whole ones, until they hold about as many orders as one commit should. One that does not fit stops

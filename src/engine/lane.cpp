@@ -12,7 +12,7 @@ namespace flashsale::engine {
 namespace {
 
 constexpr std::size_t kBatchBytesMax = 1 << 20;
-constexpr std::size_t kBatchWalkMax = 8192;  // how far a batch looks for its like behind requests of other sales
+constexpr std::size_t kBatchWalkMax = 8192;   // how far a batch looks for its like behind requests of other sales
 constexpr milliseconds kThreadPatience{500};  // a connect takes no longer; and stop() waits no longer
 constexpr auto kForever = std::chrono::hours(24);
 
@@ -115,8 +115,10 @@ void Lane::lead_as_thread() {
     const Deadline now = util::Clock::now();
     if (led_ || (!flight_.is_flying() && !has_ready(now))) {
       // A queue that holds only what was put off is looked at again when the first of it is due.
-      if (led_ || queue_.empty()) work_.wait(lock);
-      else work_.wait_until(lock, next_due(now));
+      if (led_ || queue_.empty())
+        work_.wait(lock);
+      else
+        work_.wait_until(lock, next_due(now));
       continue;
     }
     led_ = true;
@@ -207,8 +209,10 @@ void Lane::board(std::vector<Request*>& aboard, const std::string& sale, Verb ve
           return Pick::take;
         },
         [&](Request* at) {
-          if (at->deadline <= now + margin) due.push_back(at);
-          else aboard.push_back(at);
+          if (at->deadline <= now + margin)
+            due.push_back(at);
+          else
+            aboard.push_back(at);
         });
     crowded_ = aboard.size() > 2;
   }
@@ -241,8 +245,10 @@ void Lane::put_off(Request* request, milliseconds time) {
 }
 
 void Lane::answer(Request* request, const Result<Answer>& answer) {
-  if (answer) counters().answered(answer->outcome);
-  else counters().failed(answer.error().code, answer.error().effect);
+  if (answer)
+    counters().answered(answer->outcome);
+  else
+    counters().failed(answer.error().code, answer.error().effect);
   if (request->waiter != nullptr) {
     request->waiter->result = answer;
   } else {

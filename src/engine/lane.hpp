@@ -45,8 +45,8 @@ struct LaneShared {
   GateOptions options;
   Unsettled unsettled;
   SeenSales seen;
-  std::atomic<std::size_t> waiting{0};                       ///< requests accepted and not answered
-  std::function<bool(const Request&)> outstanding_elsewhere; ///< another copy of it waits or flies in some lane
+  std::atomic<std::size_t> waiting{0};                        ///< requests accepted and not answered
+  std::function<bool(const Request&)> outstanding_elsewhere;  ///< another copy of it waits or flies in some lane
 };
 
 class Lane {
@@ -77,8 +77,7 @@ class Lane {
   /// Describes the first request that is ready; false: there is none.
   bool next_ready(std::string& sale, Verb& verb, bool& from_replica) const;
   /// Moves up to a batch of ready requests that travel with the first one into `aboard`.
-  void board(std::vector<Request*>& aboard, const std::string& sale, Verb verb, bool from_replica,
-             milliseconds margin);
+  void board(std::vector<Request*>& aboard, const std::string& sale, Verb verb, bool from_replica, milliseconds margin);
   /// Takes everybody off board; a place may hold nullptr.
   void disembark(std::vector<Request*>& aboard, std::vector<Request*>& ashore);
   /// Takes one off board, leaving a nullptr in its place.
@@ -102,13 +101,13 @@ class Lane {
 
   mutable std::mutex mutex_;
   std::condition_variable work_;
-  RequestList queue_;        // guarded by mutex_
-  RequestList spare_;        // guarded by mutex_: nodes to use again
+  RequestList queue_;                            // guarded by mutex_
+  RequestList spare_;                            // guarded by mutex_: nodes to use again
   std::vector<std::unique_ptr<Request>> nodes_;  // guarded by mutex_: owns every node of this lane
-  bool led_ = false;         // guarded by mutex_
-  bool stopping_ = false;    // guarded by mutex_
-  bool crowded_ = false;     // guarded by mutex_: recent batches had company, so callers leave leading to the thread
-  std::thread thread_;       // guarded by mutex_ until stop
+  bool led_ = false;                             // guarded by mutex_
+  bool stopping_ = false;                        // guarded by mutex_
+  bool crowded_ = false;  // guarded by mutex_: recent batches had company, so callers leave leading to the thread
+  std::thread thread_;    // guarded by mutex_ until stop
 
   // Of the leader.
   Flight flight_;

@@ -13,10 +13,10 @@ constexpr int kLinesPerSecond = 20;
 struct Voice {
   std::atomic<bool> wanted{false};
   std::mutex mutex;
-  LogFunction function;                              // guarded by mutex, called under it
-  std::chrono::steady_clock::time_point second{};    // guarded by mutex
-  int lines = 0;                                     // guarded by mutex: in this second
-  int dropped = 0;                                   // guarded by mutex
+  LogFunction function;                            // guarded by mutex, called under it
+  std::chrono::steady_clock::time_point second{};  // guarded by mutex
+  int lines = 0;                                   // guarded by mutex: in this second
+  int dropped = 0;                                 // guarded by mutex
 };
 
 Voice& voice() {

@@ -46,13 +46,23 @@ class TakeOnce {
     core::Step step = flow_.begin();
     for (;;) {
       switch (step) {
-        case core::Step::lease: step = lease(deadline); break;
-        case core::Step::send: step = send(wait, deadline); break;
-        case core::Step::pause: step = pause(deadline); break;
-        case core::Step::answer: return std::move(reply_);
-        case core::Step::await: lease_.report(Heard::broken); return tl::unexpected<Error>(flow_.error());
+        case core::Step::lease:
+          step = lease(deadline);
+          break;
+        case core::Step::send:
+          step = send(wait, deadline);
+          break;
+        case core::Step::pause:
+          step = pause(deadline);
+          break;
+        case core::Step::answer:
+          return std::move(reply_);
+        case core::Step::await:
+          lease_.report(Heard::broken);
+          return tl::unexpected<Error>(flow_.error());
         case core::Step::load:  // EVAL carries its text
-        case core::Step::fail: return tl::unexpected<Error>(flow_.error());
+        case core::Step::fail:
+          return tl::unexpected<Error>(flow_.error());
       }
     }
   }

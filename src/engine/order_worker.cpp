@@ -39,8 +39,10 @@ bool is_permanent(const Error& error) {
     case ErrorCode::unsupported:
     case ErrorCode::invalid_argument:
     case ErrorCode::closed:
-    case ErrorCode::forked: return true;
-    default: return false;
+    case ErrorCode::forked:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -52,7 +54,7 @@ struct Served {
 
   std::string sale;
   JournalApplier applier;
-  engine::Totals reported;          // what of applier.totals() is in the report
+  engine::Totals reported;  // what of applier.totals() is in the report
   std::uint64_t behind = 0;
   bool caught_up = false;
   std::optional<Error> left_alone;  // why it is not served any more
@@ -112,9 +114,9 @@ class OrderWorker::Body {
   std::atomic<util::EventFd*> bell_{nullptr};
 
   mutable std::mutex mutex_;
-  util::EventFd event_;       // opened under mutex_, once
-  WorkerReport report_;       // guarded by mutex_
-  std::string list_obstacle_; // the sink did not list its sales; of the running thread
+  util::EventFd event_;        // opened under mutex_, once
+  WorkerReport report_;        // guarded by mutex_
+  std::string list_obstacle_;  // the sink did not list its sales; of the running thread
 };
 
 /// Without a descriptor left the worker looks for `stop` once an idle pause, which is soon enough.
@@ -152,7 +154,9 @@ Result<Done> OrderWorker::Body::list(Sales& sales) {
     if (!rows) return tl::unexpected<Error>(std::move(rows.error()));
     for (const SaleRow& row : *rows) names.push_back(row.sale);
   }
-  const auto gone = [&](const Served& served) { return std::find(names.begin(), names.end(), served.sale) == names.end(); };
+  const auto gone = [&](const Served& served) {
+    return std::find(names.begin(), names.end(), served.sale) == names.end();
+  };
   sales.erase(std::remove_if(sales.begin(), sales.end(), gone), sales.end());
   for (const std::string& name : names) {
     const auto known = [&](const Served& served) { return served.sale == name; };
@@ -184,8 +188,10 @@ bool OrderWorker::Body::serve(Served& served) {
     advanced(served, *progress);
     return !progress->caught_up;
   }
-  if (served.applier.needs_reconcile() && options_.reconcile) reconcile(served);
-  else failed(served, progress.error());
+  if (served.applier.needs_reconcile() && options_.reconcile)
+    reconcile(served);
+  else
+    failed(served, progress.error());
   return false;
 }
 

@@ -158,8 +158,7 @@ Result<bool> Rebuild::add_operations() {
   auto rows = (*transaction)->operations(SaleId{row_.sale});
   if (!rows) return tl::unexpected<Error>(std::move(rows.error()));
   Chunk chunk("ops");  // at most 1,000 of them
-  for (const OperationRow& row : *rows)
-    chunk.add(row.operation, fmt::format("{} {}", item_index(row.item), row.units));
+  for (const OperationRow& row : *rows) chunk.add(row.operation, fmt::format("{} {}", item_index(row.item), row.units));
   return queue(chunk);
 }
 
@@ -185,8 +184,8 @@ Result<bool> Rebuild::send() {
   const std::string nonce = util::random_hex(8);
   std::vector<Command> commands{{"SCRIPT", "LOAD", script.text}};
   for (const Chunk& chunk : queued_) {
-    Command command{"EVALSHA",   script.sha1, "5",  keys_.meta,   keys_.buyers, keys_.holds, keys_.ops,
-                    keys_.winners, nonce,     rec_, chunk.number, chunk.kind};
+    Command command{"EVALSHA", script.sha1,   "5",   keys_.meta, keys_.buyers, keys_.holds,
+                    keys_.ops, keys_.winners, nonce, rec_,       chunk.number, chunk.kind};
     const std::string_view bytes = chunk.bytes;
     std::size_t begin = 0;
     for (const std::size_t end : chunk.ends) {
@@ -213,8 +212,8 @@ Result<bool> Rebuild::send() {
 Deadline Rebuild::call_deadline() const { return std::min(deadline_, util::Clock::now() + kClaimCallTimeout); }
 
 std::size_t Rebuild::item_index(std::string_view item) const {
-  const auto found = std::find_if(row_.items.begin(), row_.items.end(),
-                                  [&](const ItemRow& row) { return row.item == item; });
+  const auto found =
+      std::find_if(row_.items.begin(), row_.items.end(), [&](const ItemRow& row) { return row.item == item; });
   return found == row_.items.end() ? 0 : static_cast<std::size_t>(found - row_.items.begin()) + 1;
 }
 

@@ -17,7 +17,7 @@ namespace flashsale::engine {
 
 /// What a rebuild found in the database; meaningful only if `complete`.
 struct Rebuilt {
-  bool complete = false;             ///< false: another reconcile took over, or Redis lost a chunk: start again
+  bool complete = false;  ///< false: another reconcile took over, or Redis lost a chunk: start again
   std::uint64_t orders = 0;
   std::uint64_t chunks = 0;          ///< the number of the last one, which reopen.lua asks for
   std::vector<std::int64_t> booked;  ///< per item

@@ -34,7 +34,13 @@ class Reconciler {
  public:
   Reconciler(ConnectionPool& pool, OrderSink& sink, std::string_view sale, Deadline deadline, Loss loss,
              const std::atomic<bool>* stop)
-      : pool_(pool), sink_(sink), sale_(sale), keys_(sale), deadline_(deadline), loss_(loss), stop_(stop),
+      : pool_(pool),
+        sink_(sink),
+        sale_(sale),
+        keys_(sale),
+        deadline_(deadline),
+        loss_(loss),
+        stop_(stop),
         claim_(sink, sale_) {}
 
   /// True: rebuilt; false: there was nothing to do.
@@ -129,8 +135,8 @@ Result<Went> Reconciler::take(const SaleRow& before, const RedisSide& side) {
 
   const Judgement judged = judge(**row, side, sink_id_);
   if (judged.standing == Standing::good) return Went::nothing_to_do;
-  const bool may_go_on = judged.standing == Standing::fenced ||
-                         (judged.standing == Standing::went_back && loss_ == Loss::accept);
+  const bool may_go_on =
+      judged.standing == Standing::fenced || (judged.standing == Standing::went_back && loss_ == Loss::accept);
   if (!may_go_on) return tl::unexpected<Error>(to_error(judged, sale_, sink_.describe()));
   if (!claim_.is_free(**row, *now)) return again("another reconcile is at it");
   const std::uint64_t epoch = std::max({(*row)->fence_epoch, highest_epoch(side), side.watermark.epoch}) + 1;
@@ -158,8 +164,7 @@ Result<Went> Reconciler::close() {
 }
 
 Result<Went> Reconciler::refuse_close(std::string_view verdict) {
-  if (verdict == "layout")
-    return fail(ErrorCode::unsupported, fmt::format("sale {}: Redis has another layout", sale_));
+  if (verdict == "layout") return fail(ErrorCode::unsupported, fmt::format("sale {}: Redis has another layout", sale_));
   // Redis knows more than it did at the look, or is another node: the next look judges that, by the old fence_epoch.
   if (verdict == "ahead")
     if (auto undone = claim_.undo(call_deadline()); !undone) return tl::unexpected<Error>(std::move(undone.error()));
@@ -212,8 +217,8 @@ Result<Went> Reconciler::apply_survivors(std::vector<JournalEntry>& entries) {
 /// not, its epoch has no more; but the marker of a later epoch, which a cut-off reconcile reopened, begins anew.
 bool Reconciler::survives(const SaleRow& row, const JournalEntry& entry) {
   const Fit how = fit(row, entry);
-  const bool fits = how == Fit::next || (how == Fit::begins && (entry.kind == EntryKind::reopen ||
-                                                                entry.kind == EntryKind::create));
+  const bool fits =
+      how == Fit::next || (how == Fit::begins && (entry.kind == EntryKind::reopen || entry.kind == EntryKind::create));
   if (entry.at.epoch < claim_.epoch() && entry.at.epoch != epoch_left_out_ && fits) return true;
   if (entry.at.epoch != epoch_left_out_)
     log(LogLevel::alarm, "sale {}: entry {} survived in Redis but does not follow {}: its epoch is left out from there",
@@ -226,9 +231,8 @@ bool Reconciler::survives(const SaleRow& row, const JournalEntry& entry) {
 Result<Went> Reconciler::rebuild() {
   if (auto loaded = load_scripts(pool_, sale_, call_deadline()); !loaded)
     return tl::unexpected<Error>(std::move(loaded.error()));
-  Rebuild work(pool_, sink_, row_, claim_.rec(), now_ms_, [this]() -> Result<bool> {
-    return is_stopped() ? Result<bool>(false) : claim_.beat(call_deadline());
-  });
+  Rebuild work(pool_, sink_, row_, claim_.rec(), now_ms_,
+               [this]() -> Result<bool> { return is_stopped() ? Result<bool>(false) : claim_.beat(call_deadline()); });
   auto rebuilt = work.run(deadline_);
   if (!rebuilt) return tl::unexpected<Error>(std::move(rebuilt.error()));
   if (!rebuilt->complete) return again("another reconcile took over, or Redis was emptied, while it was rebuilt");
@@ -243,8 +247,10 @@ Result<Went> Reconciler::reopen() {
   auto answer = run_script(pool_, sale_, std::move(call), call_deadline());
   if (!answer) return tl::unexpected<Error>(std::move(answer.error()));
   if (answer->verdict() == "ahead")
-    return fail(ErrorCode::conflict, fmt::format("sale {}: Redis' journal takes no entry of epoch {}: the database went "
-                                                 "back, or somebody else wrote there", sale_, claim_.epoch()));
+    return fail(ErrorCode::conflict,
+                fmt::format("sale {}: Redis' journal takes no entry of epoch {}: the database went back, or somebody "
+                            "else wrote there",
+                            sale_, claim_.epoch()));
   if (answer->verdict() != "ok" && answer->verdict() != "same")
     return again(fmt::format("reopening was answered by '{}'", answer->verdict()));
   link_ = answer->text(3);
@@ -253,8 +259,7 @@ Result<Went> Reconciler::reopen() {
 }
 
 std::vector<std::string> Reconciler::reopen_arguments() const {
-  std::vector<std::string> arguments{"",           claim_.rec(),
-                                     history_,     std::to_string(claim_.epoch()),
+  std::vector<std::string> arguments{"", claim_.rec(), history_, std::to_string(claim_.epoch()),
                                      std::to_string(rebuilt_.chunks)};
   const auto add = [&](std::string field, std::string value) {
     arguments.push_back(std::move(field));

@@ -46,8 +46,9 @@ Result<bool> ReconcileClaim::beat(Deadline deadline) {
   auto held = open(deadline);
   if (!held) return tl::unexpected<Error>(std::move(held.error()));
   if (!*held) return false;
-  if (auto put = (*held)->transaction->put_sale((*held)->row); !put) return tl::unexpected<Error>(std::move(put.error()));
-  if (auto done = (*held)->transaction->commit(); !done) return tl::unexpected<Error>(std::move(done.error()));
+  auto beaten = (*held)->transaction->put_sale((*held)->row);
+  if (beaten) beaten = (*held)->transaction->commit();
+  if (!beaten) return tl::unexpected<Error>(std::move(beaten.error()));
   return true;
 }
 

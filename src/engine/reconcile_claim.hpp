@@ -15,7 +15,7 @@
 
 namespace flashsale::engine {
 
-inline constexpr milliseconds kClaimSilence{5000};      ///< by the database's clock
+inline constexpr milliseconds kClaimSilence{5000};  ///< by the database's clock
 inline constexpr milliseconds kClaimBeat{1000};
 inline constexpr milliseconds kClaimCallTimeout{2000};  ///< of one round trip or transaction under a claim
 

@@ -30,7 +30,7 @@ struct Request {
   Effect effect = Effect::none;       ///< unknown once any copy sent had no answer
   std::int64_t unknown_until_ms = 0;  ///< until then, by Redis' clock, such a copy may still win
   Deadline deadline{};
-  Deadline not_before{};              ///< put off until then
+  Deadline not_before{};  ///< put off until then
   std::uint64_t tag = 0;
   std::shared_ptr<CompletionQueue::State> queue;  ///< of submit
   Waiter* waiter = nullptr;                       ///< of a blocking call

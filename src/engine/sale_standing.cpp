@@ -111,8 +111,8 @@ Judgement judge(const SaleRow& row, const RedisSide& side, std::string_view sink
   if (!side.uuid.empty() && side.uuid != row.uuid)
     return {Standing::foreign, "this sale was created by another create than the database's"};
   if (const auto highest = highest_epoch(side); highest > row.fence_epoch)
-    return {Standing::went_back, fmt::format("the database went back: Redis is at epoch {}, the database at {}", highest,
-                                             row.fence_epoch)};
+    return {Standing::went_back,
+            fmt::format("the database went back: Redis is at epoch {}, the database at {}", highest, row.fence_epoch)};
   if (side.watermark > row.watermark)
     return {Standing::went_back, fmt::format("the database went back: it once had {}, now it has {}",
                                              to_string(side.watermark), to_string(row.watermark))};
@@ -122,12 +122,17 @@ Judgement judge(const SaleRow& row, const RedisSide& side, std::string_view sink
 Error to_error(const Judgement& judgement, std::string_view sale, std::string_view database) {
   std::string text = fmt::format("sale {}: {}", sale, judgement.why);
   switch (judgement.standing) {
-    case Standing::no_primary: return {ErrorCode::disconnected, Effect::none, std::move(text)};
-    case Standing::fenced: return {ErrorCode::refused, Effect::none, std::move(text) + ": reconcile"};
+    case Standing::no_primary:
+      return {ErrorCode::disconnected, Effect::none, std::move(text)};
+    case Standing::fenced:
+      return {ErrorCode::refused, Effect::none, std::move(text) + ": reconcile"};
     case Standing::went_back:
-    case Standing::foreign: return {ErrorCode::conflict, Effect::none, fmt::format("{} (database: {})", text, database)};
-    case Standing::not_ours: return {ErrorCode::unsupported, Effect::none, std::move(text)};
-    case Standing::good: break;
+    case Standing::foreign:
+      return {ErrorCode::conflict, Effect::none, fmt::format("{} (database: {})", text, database)};
+    case Standing::not_ours:
+      return {ErrorCode::unsupported, Effect::none, std::move(text)};
+    case Standing::good:
+      break;
   }
   return {ErrorCode::internal, Effect::none, std::move(text)};
 }

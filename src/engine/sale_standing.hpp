@@ -22,12 +22,12 @@ struct RedisSide {
   bool has_meta = false;
   bool has_journal = false;
   std::string layout, uuid, sink, queue, state, hist, rec, epoch_text;
-  std::string guard;    ///< the buyers' '#'
-  bool reads = false;   ///< epoch, seq and watermark are there and are numbers
-  Position at;          ///< the last entry written
-  Position watermark;   ///< the last entry that Redis knows to be in the database
+  std::string guard;            ///< the buyers' '#'
+  bool reads = false;           ///< epoch, seq and watermark are there and are numbers
+  Position at;                  ///< the last entry written
+  Position watermark;           ///< the last entry that Redis knows to be in the database
   std::uint64_t rec_epoch = 0;  ///< the fence_epoch of the reconcile that closed the gate; 0: it is open
-  Position newest;      ///< the journal's newest entry, if it was asked for
+  Position newest;              ///< the journal's newest entry, if it was asked for
   std::vector<JournalEntry> entries;
 };
 

@@ -36,18 +36,27 @@ class Driver {
     core::Step step = flow_.begin();
     for (;;) {
       switch (step) {
-        case core::Step::lease: step = lease(); break;
-        case core::Step::send: step = heed(send(*lease_.get(), deadline_), script == nullptr, false); break;
+        case core::Step::lease:
+          step = lease();
+          break;
+        case core::Step::send:
+          step = heed(send(*lease_.get(), deadline_), script == nullptr, false);
+          break;
         case core::Step::load:
+          if (script == nullptr) return fail(ErrorCode::protocol, replies_.back().text);  // a plain command has none
           step = heed(lease_->roundtrip({{"SCRIPT", "LOAD", script->text}}, deadline_), false, true);
           break;
         case core::Step::await:  // nothing else waits here, so the deadline itself was the end
           step = flow_.expired();
           lease_.report(Heard::broken);
           break;
-        case core::Step::pause: step = pause(); break;
-        case core::Step::answer: return std::move(replies_);
-        case core::Step::fail: return tl::unexpected<Error>(flow_.error());
+        case core::Step::pause:
+          step = pause();
+          break;
+        case core::Step::answer:
+          return std::move(replies_);
+        case core::Step::fail:
+          return tl::unexpected<Error>(flow_.error());
       }
     }
   }

@@ -36,8 +36,12 @@ Result<bool> tell(ConnectionPool& pool, const Unsettled& unsettled, std::size_t 
   const core::Keys keys(row.sale);
   const bool last = first + count == unsettled.dead.size();
   ScriptCall call{"settle", {keys.meta, keys.buyers, keys.journal}, {}, 2, 3};
-  call.arguments = {std::to_string(row.fence_epoch), row.uuid, "", "",
-                    last ? std::to_string(row.watermark.epoch) : "", last ? std::to_string(row.watermark.seq) : ""};
+  call.arguments = {std::to_string(row.fence_epoch),
+                    row.uuid,
+                    "",
+                    "",
+                    last ? std::to_string(row.watermark.epoch) : "",
+                    last ? std::to_string(row.watermark.seq) : ""};
   for (std::size_t i = first; i < first + count; ++i) {
     const Order& order = unsettled.dead[i].order;
     call.arguments.insert(call.arguments.end(),

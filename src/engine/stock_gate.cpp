@@ -87,8 +87,8 @@ class StockGate::Body {
   // The usher answers what expires in a queue whose leader is busy connecting. It ticks while calls come, else sleeps.
   std::mutex mutex_;
   std::condition_variable wake_usher_;
-  std::thread usher_;                 // guarded by mutex_
-  bool stopping_ = false;             // guarded by mutex_
+  std::thread usher_;      // guarded by mutex_
+  bool stopping_ = false;  // guarded by mutex_
   std::atomic<bool> asleep_{true};
 };
 

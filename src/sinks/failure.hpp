@@ -23,8 +23,7 @@ struct Failure {
 
 /// What `work` returns, or Done where it returns nothing.
 template <class Work>
-using Returned =
-    std::conditional_t<std::is_void_v<std::invoke_result_t<Work>>, Done, std::invoke_result_t<Work>>;
+using Returned = std::conditional_t<std::is_void_v<std::invoke_result_t<Work>>, Done, std::invoke_result_t<Work>>;
 
 /// Runs `work` and returns its value, or what it threw as an error.
 template <class Work>

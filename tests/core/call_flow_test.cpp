@@ -41,22 +41,17 @@ TEST_SUITE("core/call_flow") {
       Step step;
       std::optional<Heard> heard;
     };
-    for (const Row& row : {Row{"NOSCRIPT No matching script", Step::load, {}},
-                           Row{"MOVED 1 10.0.0.1:6379", Step::pause, Heard::moved},
-                           Row{"ASK 1 10.0.0.1:6379", Step::pause, Heard::ask},
-                           Row{"TRYAGAIN Multiple keys", Step::pause, Heard::ask},
-                           Row{"READONLY You can't write", Step::pause, Heard::not_primary},
-                           Row{"LOADING Redis is loading", Step::pause, Heard::not_primary},
-                           Row{"MASTERDOWN Link with MASTER is down", Step::pause, Heard::not_primary},
-                           Row{"CLUSTERDOWN The cluster is down", Step::pause, Heard::not_primary},
-                           Row{"UNBLOCKED force unblock", Step::pause, Heard::not_primary},
-                           Row{"BUSY Redis is busy", Step::pause, {}},
-                           Row{"OOM command not allowed", Step::fail, {}},
-                           Row{"NOREPLICAS Not enough good replicas", Step::fail, {}},
-                           Row{"MISCONF Redis is configured", Step::fail, {}},
-                           Row{"NOPERM this user", Step::fail, {}},
-                           Row{"NOAUTH Authentication required.", Step::fail, {}},
-                           Row{"ERR something else", Step::fail, {}}}) {
+    for (const Row& row :
+         {Row{"NOSCRIPT No matching script", Step::load, {}}, Row{"MOVED 1 10.0.0.1:6379", Step::pause, Heard::moved},
+          Row{"ASK 1 10.0.0.1:6379", Step::pause, Heard::ask}, Row{"TRYAGAIN Multiple keys", Step::pause, Heard::ask},
+          Row{"READONLY You can't write", Step::pause, Heard::not_primary},
+          Row{"LOADING Redis is loading", Step::pause, Heard::not_primary},
+          Row{"MASTERDOWN Link with MASTER is down", Step::pause, Heard::not_primary},
+          Row{"CLUSTERDOWN The cluster is down", Step::pause, Heard::not_primary},
+          Row{"UNBLOCKED force unblock", Step::pause, Heard::not_primary}, Row{"BUSY Redis is busy", Step::pause, {}},
+          Row{"OOM command not allowed", Step::fail, {}}, Row{"NOREPLICAS Not enough good replicas", Step::fail, {}},
+          Row{"MISCONF Redis is configured", Step::fail, {}}, Row{"NOPERM this user", Step::fail, {}},
+          Row{"NOAUTH Authentication required.", Step::fail, {}}, Row{"ERR something else", Step::fail, {}}}) {
       CAPTURE(row.text);
       CallFlow flow = leased_flow();
       CHECK(flow.replied(error(row.text)) == row.step);

@@ -32,8 +32,8 @@ Result<std::vector<JournalEntry>> read_one(std::vector<std::string> fields, std:
 TEST_SUITE("core/journal_codec") {
   TEST_CASE("an entry of a batch gives back each order with its payload byte for byte") {
     const std::string payload("a b\0\xff {\"x\": 1}", 15);
-    const auto entries = read_one({"h", "1 reserve mine theirs 1700 1900", "ann", "0 hat 2 r1 " + payload, "bob",
-                                   "4 shoe 1 r2 "});
+    const auto entries =
+        read_one({"h", "1 reserve mine theirs 1700 1900", "ann", "0 hat 2 r1 " + payload, "bob", "4 shoe 1 r2 "});
     REQUIRE(entries);
     const JournalEntry& entry = entries->at(0);
     CHECK(entry.defect == "");
@@ -58,17 +58,17 @@ TEST_SUITE("core/journal_codec") {
   }
 
   TEST_CASE("an entry that does not decode keeps its place and says why") {
-    for (const auto& fields : std::vector<std::vector<std::string>>{
-             {"h", "2 reserve n l 5 0"},
-             {"h", "1 steal n l 5 0"},
-             {"h", "1 reserve n l five 0"},
-             {"h", "1 reserve n l 5"},
-             {"x", "1 reserve n l 5 0"},
-             {"h", "1 reserve n l 5 0", "ann", "0 hat 0 r1 "},
-             {"h", "1 reserve n l 5 0", "ann", "0 hat nan r1 "},
-             {"h", "1 reserve n l 5 0", "ann", "-1 hat 1 r1 "},
-             {"h", "1 reserve n l 5 0", "a n", "0 hat 1 r1 "},
-             {"h", "1 confirm n l 5 0", "ann", "3-9 hat 1 r1"}}) {
+    for (const auto& fields :
+         std::vector<std::vector<std::string>>{{"h", "2 reserve n l 5 0"},
+                                               {"h", "1 steal n l 5 0"},
+                                               {"h", "1 reserve n l five 0"},
+                                               {"h", "1 reserve n l 5"},
+                                               {"x", "1 reserve n l 5 0"},
+                                               {"h", "1 reserve n l 5 0", "ann", "0 hat 0 r1 "},
+                                               {"h", "1 reserve n l 5 0", "ann", "0 hat nan r1 "},
+                                               {"h", "1 reserve n l 5 0", "ann", "-1 hat 1 r1 "},
+                                               {"h", "1 reserve n l 5 0", "a n", "0 hat 1 r1 "},
+                                               {"h", "1 confirm n l 5 0", "ann", "3-9 hat 1 r1"}}) {
       const auto entries = read_one(fields);
       REQUIRE(entries);
       CAPTURE(fields.back());

@@ -1,7 +1,7 @@
 // Records as the rebuild writes them. That reserve.lua reads them as its own is proven in tests/engine.
-#include <doctest/doctest.h>
-
 #include "core/record_codec.hpp"
+
+#include <doctest/doctest.h>
 
 using namespace flashsale;
 using core::RecordLine;

@@ -35,8 +35,8 @@ Reply integer(std::int64_t value) {
 Reply good_reply() {
   Reply reply;
   reply.type = Reply::Type::array;
-  reply.elements = {text("nonce"), text("ok"), integer(1000), text("12"), text("aRs"), text("3 0"), text("12 9"),
-                    text("0 1040"), integer(0), integer(50), integer(0), text("6-3.5 2000")};
+  reply.elements = {text("nonce"), text("ok"),     integer(1000), text("12"),  text("aRs"), text("3 0"),
+                    text("12 9"),  text("0 1040"), integer(0),    integer(50), integer(0),  text("6-3.5 2000")};
   return reply;
 }
 
@@ -49,10 +49,25 @@ TEST_SUITE("core/reserve_codec") {
     const std::vector<Asked> asked{{"ann", "r1", "hat", "pay load", 130}, {"bob", "r2", "sock", "", 1}};
     const auto& commands = encoder.reserve(journal, asked, 99, "nonce");
     REQUIRE(commands.size() == 1);
-    const Command expected{"EVALSHA", commands[0][1], "3", "fs:{s}:meta", "fs:{s}:buyers", "fs:{s}:journal",
-                           "7", "u", "99", "nonce", std::string_view("\x02\x00\x01\x02\x00\x00\x00\x01", 8),
-                           "ann", "bob", "r1", "r2", "1 2=130\nr1 2 130 0", "1 0=1\nr2 0 1 1",
-                           "0 hat 130 r1 pay load", "1 sock 1 r2 "};
+    const Command expected{"EVALSHA",
+                           commands[0][1],
+                           "3",
+                           "fs:{s}:meta",
+                           "fs:{s}:buyers",
+                           "fs:{s}:journal",
+                           "7",
+                           "u",
+                           "99",
+                           "nonce",
+                           std::string_view("\x02\x00\x01\x02\x00\x00\x00\x01", 8),
+                           "ann",
+                           "bob",
+                           "r1",
+                           "r2",
+                           "1 2=130\nr1 2 130 0",
+                           "1 0=1\nr2 0 1 1",
+                           "0 hat 130 r1 pay load",
+                           "1 sock 1 r2 "};
     CHECK(commands[0] == expected);
     CHECK(encoder.reserve(list, asked, 99, "nonce")[0].back() == ".1 bob sock 1 r2 ");
   }
@@ -112,9 +127,11 @@ TEST_SUITE("core/reserve_codec") {
   }
 
   TEST_CASE("a verdict on the whole batch needs nothing else") {
-    for (const auto& [word, verdict] :
-         {std::pair{"absent", Verdict::absent}, {"layout", Verdict::layout}, {"fenced", Verdict::fenced},
-          {"stale", Verdict::stale}, {"late", Verdict::late}}) {
+    for (const auto& [word, verdict] : {std::pair{"absent", Verdict::absent},
+                                        {"layout", Verdict::layout},
+                                        {"fenced", Verdict::fenced},
+                                        {"stale", Verdict::stale},
+                                        {"late", Verdict::late}}) {
       Reply reply;
       reply.type = Reply::Type::array;
       reply.elements = {text("n"), text(word), integer(5)};

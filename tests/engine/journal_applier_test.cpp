@@ -1,11 +1,12 @@
 // The applier: an order is in the database exactly once, and what proves that something is wrong stops it.
+#include "engine/journal_applier.hpp"
+
 #include <doctest/doctest.h>
 
 #include <atomic>
 #include <thread>
 
 #include "core/keyspace.hpp"
-#include "engine/journal_applier.hpp"
 #include "support/served_sale.hpp"
 
 using namespace flashsale;
@@ -15,18 +16,17 @@ using engine::JournalApplier;
 namespace {
 
 /// Steps until all is applied, or the error.
-Result<Done> apply_all(ServedSale& sale, JournalApplier& applier) {
+Result<Done> apply_all(JournalApplier& applier) {
   for (;;) {
     auto progress = applier.step(soon());
     if (!progress) return tl::unexpected<Error>(progress.error());
     if (progress->caught_up) return {};
-    static_cast<void>(sale);
   }
 }
 
 Result<Done> apply_all(ServedSale& sale) {
   JournalApplier applier(sale.pool, sale.sink, sale.id);
-  return apply_all(sale, applier);
+  return apply_all(applier);
 }
 
 /// Replaces an entry's header by one with another link.
@@ -245,8 +245,12 @@ TEST_CASE("a database that went back is refused, by its watermark or by its epoc
   const SaleRow backup = sale.row();
   sale.sell_to_crowd("a", 14);
   REQUIRE(apply_all(sale));
-  SUBCASE("watermark") { sale.change_row([&](SaleRow& row) { row.watermark = backup.watermark; }); }
-  SUBCASE("epoch") { sale.change_row([&](SaleRow& row) { row.fence_epoch = 0; }); }
+  SUBCASE("watermark") {
+    sale.change_row([&](SaleRow& row) { row.watermark = backup.watermark; });
+  }
+  SUBCASE("epoch") {
+    sale.change_row([&](SaleRow& row) { row.fence_epoch = 0; });
+  }
   sale.sell_to_crowd("b", 7);
   JournalApplier applier(sale.pool, sale.sink, sale.id);
   const auto progress = applier.step(soon());
@@ -294,7 +298,7 @@ TEST_CASE("poison is set aside with its reason, the rest goes on and the sale st
   ServedSale sale(redis);
   sale.sell_to_crowd("a", 20);
   JournalApplier applier(sale.pool, std::make_shared<PickySink>(sale.sink, "a5"), sale.id);
-  REQUIRE(apply_all(sale, applier));
+  REQUIRE(apply_all(applier));
   REQUIRE(sale.dead().size() == 1);
   CHECK(sale.dead()[0].order.buyer == "a5");
   CHECK(sale.dead()[0].order.payload == "payload");
@@ -338,7 +342,7 @@ TEST_CASE("what only a reconcile can go on from is told apart from what waiting 
   const core::Keys keys(sale.id);
   sale.sell_to_crowd("a", 7);
   JournalApplier applier(sale.pool, sale.sink, sale.id);
-  REQUIRE(apply_all(sale, applier));
+  REQUIRE(apply_all(applier));
   CHECK(!applier.needs_reconcile());
   SUBCASE("another history") { redis.command({"HSET", keys.meta, "hist", "0123"}); }
   SUBCASE("a closed gate") { redis.command({"HSET", keys.meta, "rec", "1 somebody"}); }
@@ -347,7 +351,9 @@ TEST_CASE("what only a reconcile can go on from is told apart from what waiting 
   SUBCASE("the journal is gone") { redis.command({"DEL", keys.journal}); }
   SUBCASE("everything is gone") { redis.command({"FLUSHALL"}); }
   SUBCASE("Redis has less than the database") { redis.command({"HSET", keys.meta, "seq", "0", "watermark", "1-0"}); }
-  SUBCASE("the claim of a dead reconcile") { sale.change_row([](SaleRow& row) { row.rec_uuid = "dead"; }); }
+  SUBCASE("the claim of a dead reconcile") {
+    sale.change_row([](SaleRow& row) { row.rec_uuid = "dead"; });
+  }
   const auto progress = applier.step(soon());
   REQUIRE(!progress);
   CHECK(progress.error().code == ErrorCode::refused);
@@ -374,8 +380,8 @@ TEST_CASE("apply_until returns once the database has the position") {
   sale.sell_to_crowd("a", 70);
   REQUIRE(engine::apply_until(sale.pool, sale.sink, sale.id, {1, 10}, soon()));
   CHECK(sale.row().watermark >= Position{1, 10});
-  const auto never = engine::apply_until(sale.pool, sale.sink, sale.id, {1, 11},
-                                         Deadline::clock::now() + milliseconds{50});
+  const auto never =
+      engine::apply_until(sale.pool, sale.sink, sale.id, {1, 11}, Deadline::clock::now() + milliseconds{50});
   REQUIRE(!never);
   CHECK(never.error().code == ErrorCode::timed_out);
 }

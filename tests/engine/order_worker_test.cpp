@@ -1,10 +1,11 @@
 // The worker: serves until told to stop, waits for what heals, leaves alone what does not.
+#include "flashsale/order_worker.hpp"
+
 #include <doctest/doctest.h>
 
 #include <thread>
 
 #include "core/keyspace.hpp"
-#include "flashsale/order_worker.hpp"
 #include "support/served_sale.hpp"
 
 using namespace flashsale;

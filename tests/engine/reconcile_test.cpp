@@ -1,4 +1,6 @@
 // Reconcile: Redis is again what the database says, under a new epoch, whoever else runs at the same time.
+#include "engine/reconcile.hpp"
+
 #include <doctest/doctest.h>
 
 #include <thread>
@@ -6,7 +8,6 @@
 #include "core/keyspace.hpp"
 #include "core/scripts.hpp"
 #include "engine/journal_applier.hpp"
-#include "engine/reconcile.hpp"
 #include "support/served_sale.hpp"
 
 using namespace flashsale;
@@ -35,7 +36,8 @@ void move_order(ServedSale& sale, OrderState to, const Order& order) {
   REQUIRE((*transaction)->commit());
 }
 
-Reply run(ServedSale& sale, std::string_view script, std::vector<std::string> keys, std::vector<std::string> arguments) {
+Reply run(ServedSale& sale, std::string_view script, const std::vector<std::string>& keys,
+          const std::vector<std::string>& arguments) {
   const std::string count = std::to_string(keys.size());
   Command command{"EVAL", core::script(script).text, count};
   command.insert(command.end(), keys.begin(), keys.end());
@@ -66,8 +68,8 @@ TEST_CASE("a rebuilt sale is, record by record, the one that was lost") {
   CHECK(sale.hash(keys.buyers) == buyers);
   CHECK(sale.hash(keys.ops) == operations);
   auto rebuilt = sale.hash(keys.meta);
-  for (const char* field : {"epoch", "seq", "link", "watermark", "reopen_ms", "last_ms", "hist", "sold_seq:1", "sold_seq:2",
-                            "reopen_ms:1", "reopen_ms:2"}) {
+  for (const char* field : {"epoch", "seq", "link", "watermark", "reopen_ms", "last_ms", "hist", "sold_seq:1",
+                            "sold_seq:2", "reopen_ms:1", "reopen_ms:2"}) {
     CHECK(rebuilt.count(field) == 1);
     rebuilt.erase(field);
     meta.erase(field);
@@ -248,7 +250,8 @@ TEST_CASE("copies of a reconcile's calls that stalled on their way do nothing wh
   const auto chunk = [&](const char* number, const char* kind, std::vector<std::string> pairs) {
     std::vector<std::string> arguments{"n", "2 mine", number, kind};
     arguments.insert(arguments.end(), pairs.begin(), pairs.end());
-    return run(sale, "rebuild", {keys.meta, keys.buyers, keys.holds, keys.ops, keys.winners}, arguments).elements[1].text;
+    const std::vector<std::string> all{keys.meta, keys.buyers, keys.holds, keys.ops, keys.winners};
+    return run(sale, "rebuild", all, arguments).elements[1].text;
   };
   const auto reopen = [&](const char* chunks) {
     return run(sale, "reopen", {keys.meta, keys.buyers, keys.journal},
@@ -284,7 +287,8 @@ TEST_CASE("a sale in list mode is reopened by its operator alone, on what Redis 
   const core::Keys keys("old");
   REQUIRE(run(journal, "create", {keys.meta, keys.buyers, keys.orders, keys.holds, keys.ops},
               {"0", "u", "9999999999999", "n", "open", "0", "0", "0", "10", "0", "16", "list", "", "shoe", "9", "1"})
-              .elements[1].text == "ok");
+              .elements[1]
+              .text == "ok");
   const auto epoch = [&] { return std::stoll(redis.command({"HGET", keys.meta, "epoch"}).text); };
   const auto before = epoch();
   redis.command({"HSET", keys.meta, "hist", "0123"});

@@ -233,7 +233,8 @@ TEST_SUITE("engine/stock_gate") {
     CHECK(outcome_of(gate.reserve(click("bob", "r1"))) == Outcome::reserved);
   }
 
-  TEST_CASE("Redis out of memory refuses new sales, but a winner still hears of his order and a refused one of his refusal") {
+  TEST_CASE(
+      "Redis out of memory refuses new sales, but a winner still hears of his order and a refused one of his refusal") {
     Shop shop;
     StockGate gate(shop.pool);
     CHECK(outcome_of(gate.reserve(click("ann", "r1", 2))) == Outcome::reserved);

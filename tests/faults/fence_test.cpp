@@ -75,11 +75,13 @@ TEST_CASE("orders that only the database had are there again on a promoted repli
   sale.won.clear();
   sale.redis().command({"HSET", core::Keys(sale.id).meta, "total:1", "1000"});
   CHECK(sale.sell({{"zombie", "click"}}) == "a");
-  OrderWorker worker(sale.pool, sale.sink, [] {
-    WorkerOptions options;
-    options.reconcile = false;
-    return options;
-  }(), {sale.id});
+  OrderWorker worker(sale.pool, sale.sink,
+                     [] {
+                       WorkerOptions options;
+                       options.reconcile = false;
+                       return options;
+                     }(),
+                     {sale.id});
   CHECK(!worker.drain(Deadline::clock::now() + milliseconds{100}));
   CHECK(sale.orders().size() == 100);
 }

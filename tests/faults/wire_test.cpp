@@ -98,7 +98,8 @@ TEST_SUITE("faults/wire") {
   }
 
   TEST_CASE("garbage for a reply closes the connection, and the request is asked again") {
-    for (const std::string garbage : {"$2147483647\r\n", "*-2\r\n", "?\r\n", "+OK\r\n", "*1\r\n$-1\r\n", ":9\r\n", "\xff\xfe"}) {
+    for (const std::string garbage :
+         {"$2147483647\r\n", "*-2\r\n", "?\r\n", "+OK\r\n", "*1\r\n$-1\r\n", ":9\r\n", "\xff\xfe"}) {
       CAPTURE(garbage);
       Line line;
       StockGate gate(line.pool);

@@ -1,6 +1,5 @@
 // A worker killed at any of its named points loses no order and doubles none: the next one finishes what it began.
 #include <doctest/doctest.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -61,7 +60,8 @@ TEST_CASE("a worker killed anywhere between reading and settling loses and doubl
 }
 
 TEST_CASE("a worker killed around telling of a dead order leaves it told once") {
-  for (const char* point : {"worker.after_commit", "worker.before_settle", "worker.after_settle", "worker.after_told"}) {
+  for (const char* point :
+       {"worker.after_commit", "worker.before_settle", "worker.after_settle", "worker.after_told"}) {
     CAPTURE(point);
     PrivateRedis redis;
     ServedTerms terms;
@@ -71,7 +71,6 @@ TEST_CASE("a worker killed around telling of a dead order leaves it told once") 
     sale.sell_to_crowd("a", 5);
     CHECK(run_until_crash(sale, point) == SIGKILL);
     finish_with_a_healthy_worker(sale);
-    OrderWorker watching(sale.pool, sale.sink);
     CHECK(sale.orders().size() == 4);
     REQUIRE(sale.dead().size() == 1);
     CHECK(sale.meta("state") == "paused");
@@ -94,8 +93,10 @@ TEST_CASE("a reconcile killed anywhere is finished by the next, with every order
     CHECK(run_until_crash(sale, point) == SIGKILL);
     // Once reopened it sells, whether or not the one who reopened it lives.
     const bool reopened = sale.meta("rec").empty() && sale.meta("hist").size() == 40;
-    if (reopened) CHECK(eventually([&] { return sale.sell({{"between", "click"}}) == "a"; }));
-    else CHECK(sale.sell({{"nobody", "click"}}) == "fenced");
+    if (reopened)
+      CHECK(eventually([&] { return sale.sell({{"between", "click"}}) == "a"; }));
+    else
+      CHECK(sale.sell({{"nobody", "click"}}) == "fenced");
     age_claim(sale);
     finish_with_a_healthy_worker(sale);
     sale.check_database();

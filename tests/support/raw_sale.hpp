@@ -21,11 +21,19 @@ inline void make_raw_sale(ConnectionPool& pool, const Sale& sale, std::string_vi
   engine::ScriptCall call;
   call.script = "create";
   call.keys = {keys.meta, keys.buyers, list ? keys.orders : keys.journal, keys.holds, keys.ops};
-  call.arguments = {std::string(epoch), "u-" + sale.id, "", "", std::string(state),
-                    std::to_string(sale.opens_ms.value_or(0)), std::to_string(sale.closes_ms.value_or(0)),
-                    std::to_string(sale.hold.count()), std::to_string(sale.probe.count()),
-                    std::to_string(sale.replicas), std::to_string(sale.buyer_orders_max),
-                    std::string(name(sale.queue)), ""};
+  call.arguments = {std::string(epoch),
+                    "u-" + sale.id,
+                    "",
+                    "",
+                    std::string(state),
+                    std::to_string(sale.opens_ms.value_or(0)),
+                    std::to_string(sale.closes_ms.value_or(0)),
+                    std::to_string(sale.hold.count()),
+                    std::to_string(sale.probe.count()),
+                    std::to_string(sale.replicas),
+                    std::to_string(sale.buyer_orders_max),
+                    std::string(name(sale.queue)),
+                    ""};
   for (const ItemRow& item : sale.items)
     call.arguments.insert(call.arguments.end(), {item.item, std::to_string(item.total), std::to_string(item.limit)});
   call.not_after_at = 2;

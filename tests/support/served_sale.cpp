@@ -61,8 +61,19 @@ void ServedSale::create(const ServedTerms& terms) {
   engine::ScriptCall call;
   call.script = "create";
   call.keys = {keys.meta, keys.buyers, keys.journal, keys.holds, keys.ops};
-  call.arguments = {"1", "u-" + id, "", "", std::string(name(terms.state)), "0", "0", std::to_string(terms.hold_ms),
-                    std::to_string(terms.probe_ms), "0", "16", "journal", must(sink->id(soon()))};
+  call.arguments = {"1",
+                    "u-" + id,
+                    "",
+                    "",
+                    std::string(name(terms.state)),
+                    "0",
+                    "0",
+                    std::to_string(terms.hold_ms),
+                    std::to_string(terms.probe_ms),
+                    "0",
+                    "16",
+                    "journal",
+                    must(sink->id(soon()))};
   for (const ItemRow& item : terms.items)
     call.arguments.insert(call.arguments.end(), {item.item, std::to_string(item.total), std::to_string(item.limit)});
   call.not_after_at = 2;
@@ -117,7 +128,7 @@ void ServedSale::sell_to_crowd(std::string_view prefix, std::size_t count, std::
 std::string ServedSale::act(std::string_view act_name, std::string_view opens_ms, std::string_view closes_ms) {
   const core::Keys keys(id);
   engine::ScriptCall call{"control", {keys.meta, keys.buyers, keys.journal}, {}, 2, 3};
-  call.arguments = {meta("epoch"), "u-" + id, "", "", std::string(act_name), std::string(opens_ms),
+  call.arguments = {meta("epoch"),         "u-" + id, "", "", std::string(act_name), std::string(opens_ms),
                     std::string(closes_ms)};
   return std::string(must(engine::run_script(*pool, id, call, soon())).verdict());
 }

@@ -87,19 +87,25 @@ TEST_SUITE("tidy") {
     const std::regex standard("[a-z_0-9]+(\\.h)?");
     for (const auto& file : sources("include")) {
       for (const auto& include : includes(file)) {
-        const bool fine = std::regex_match(include, standard) || include == "tl/expected.hpp" ||
-                          include.rfind("flashsale/", 0) == 0;
+        const bool fine =
+            std::regex_match(include, standard) || include == "tl/expected.hpp" || include.rfind("flashsale/", 0) == 0;
         CHECK_MESSAGE(fine, file.string(), " includes ", include);
       }
     }
   }
 
   TEST_CASE("lines have at most 120 columns, and no marker says that something is left to do") {
-    const std::regex marker("\\b(TO" "DO|FIX" "ME|XX" "X|HA" "CK)\\b");
+    const std::regex marker(
+        "\\b(TO"
+        "DO|FIX"
+        "ME|XX"
+        "X|HA"
+        "CK)\\b");
     for (const char* folder : {"include", "src", "lua", "tests", "examples", "benchmarks"}) {
       for (const auto& file : sources(folder)) {
         const auto kind = file.extension().string();
-        if (kind != ".cpp" && kind != ".hpp" && kind != ".h" && kind != ".c" && kind != ".lua" && kind != ".py") continue;
+        if (kind != ".cpp" && kind != ".hpp" && kind != ".h" && kind != ".c" && kind != ".lua" && kind != ".py")
+          continue;
         std::istringstream lines(read(file));
         int number = 0;
         for (std::string line; std::getline(lines, line);) {

@@ -40,7 +40,8 @@ TEST_SUITE("util") {
     sigemptyset(&mask);
     std::thread thread = start_thread("test", [&] { pthread_sigmask(SIG_SETMASK, nullptr, &mask); });
     thread.join();
-    for (const int number : {SIGINT, SIGTERM, SIGALRM, SIGPIPE, SIGCHLD, SIGUSR1}) CHECK(sigismember(&mask, number) == 1);
+    for (const int number : {SIGINT, SIGTERM, SIGALRM, SIGPIPE, SIGCHLD, SIGUSR1})
+      CHECK(sigismember(&mask, number) == 1);
     sigset_t own;
     pthread_sigmask(SIG_SETMASK, nullptr, &own);
     CHECK(sigismember(&own, SIGINT) == 0);
