@@ -1,0 +1,87 @@
+// reserve and resolve: one buyer at a time.
+#include <fmt/format.h>
+
+#include "text.hpp"
+#include "verbs.hpp"
+
+namespace cli {
+
+using namespace flashsale;
+
+namespace {
+
+struct OrderOptions {
+  std::string sale, item, buyer, request, payload;
+  std::string quantity = "1";
+};
+
+Json to_json(const Answer& answer) {
+  Json object = {{"outcome", name(answer.outcome)},
+                 {"holds_stock", answer.holds_stock()},
+                 {"order", to_string(answer.order)},
+                 {"remaining", answer.remaining},
+                 {"hold_until_ms", answer.hold_until_ms},
+                 {"retry_after_ms", answer.retry_after_ms},
+                 {"level", name(answer.level)}};
+  if (answer.outcome == Outcome::paused) object["reason"] = name(answer.reason);
+  return object;
+}
+
+/// An answer's last word, or its error's: either way the request is told, because a retry needs the same one.
+int finish_order(Session& session, const OrderOptions& options, Result<Answer> answer) {
+  Json object = {{"sale", options.sale}, {"buyer", options.buyer}, {"request", options.request}};
+  if (!answer) {
+    if (answer.error().effect == Effect::unknown)
+      answer.error().detail += fmt::format("; ask again with --request {}", options.request);
+    throw Failure(answer.error(), object);
+  }
+  object.update(to_json(*answer));
+  std::string text(name(answer->outcome));
+  if (answer->order) text += " " + to_string(answer->order);
+  if (answer->outcome == Outcome::paused) text += fmt::format(" ({})", name(answer->reason));
+  if (answer->retry_after_ms > 0) text += fmt::format(", ask again in {} ms", answer->retry_after_ms);
+  text += fmt::format("  (request {})", options.request);
+  return session.finish(object, text, answer->holds_stock() ? kYes : kRefusal);
+}
+
+int reserve(Session& session, OrderOptions options) {
+  const auto quantity = parse_number("--quantity", options.quantity, 1, kQuantityMax);
+  if (options.request.empty()) options.request = random_id();
+  if (options.payload.rfind('@', 0) == 0) options.payload = read_file("--payload", options.payload.substr(1));
+  StockGate gate(session.pool());
+  Call call{SaleId{options.sale}, ItemId{options.item}, BuyerId{options.buyer}, RequestId{options.request}};
+  call.quantity = static_cast<std::uint32_t>(quantity);
+  call.payload = options.payload;
+  call.timeout = session.timeout();
+  return finish_order(session, options, gate.reserve(call));
+}
+
+int resolve(Session& session, const OrderOptions& options) {
+  StockGate gate(session.pool());
+  CallOptions how;
+  how.timeout = session.timeout();
+  const OrderKey key{SaleId{options.sale}, BuyerId{options.buyer}, RequestId{options.request}};
+  return finish_order(session, options, gate.resolve(key, how));
+}
+
+}  // namespace
+
+void add_orders(CLI::App& app, Run& run) {
+  const auto options = std::make_shared<OrderOptions>();
+  CLI::App* const asks = app.add_subcommand("reserve", "Ask for units; safe to repeat with the same request");
+  asks->add_option("SALE", options->sale)->required();
+  asks->add_option("ITEM", options->item)->required();
+  asks->add_option("--buyer", options->buyer, "Who buys: 1 to 64 of A-Z a-z 0-9 _ . : @ -")->required();
+  asks->add_option("--request", options->request, "This purchase's own id, as --buyer (default: a new one, printed)");
+  asks->add_option("--quantity", options->quantity, "Units, 1 to 1000000")->capture_default_str();
+  asks->add_option("--payload", options->payload, "Bytes that end in the order's row, or @FILE; at most 1024");
+  asks->callback([options, &run] { run = [options](Session& session) { return reserve(session, *options); }; });
+
+  CLI::App* const looks = app.add_subcommand("resolve", "What became of a request");
+  looks->add_option("SALE", options->sale)->required();
+  looks->add_option("--buyer", options->buyer, "Who bought")->required();
+  looks->add_option("--request", options->request, "The purchase's own id")->required();
+  looks->callback([options, &run] { run = [options](Session& session) { return resolve(session, *options); }; });
+}
+
+}  // namespace cli
