@@ -32,14 +32,19 @@ int report(const Error& error, Json extra, bool json) {
   return error.code == ErrorCode::invalid_argument ? kUsage : kError;
 }
 
+/// Of an option given twice the last one counts, so that scripts can add theirs before their callers'.
 void add_globals(CLI::App& app, Globals& globals) {
   app.add_option("--redis", globals.redis, "URL of Redis: redis://, redis+unix:// or redis+replicas://")
       ->envname("FLASHSALE_REDIS")
+      ->take_last()
       ->capture_default_str();
   app.add_option("--db", globals.db, "Database of the orders: a path (SQLite) or a URL")
       ->envname("FLASHSALE_DB")
+      ->take_last()
       ->capture_default_str();
-  app.add_option("--timeout", globals.timeout, "How long one call or act may take, 1ms to 30s")->capture_default_str();
+  app.add_option("--timeout", globals.timeout, "How long one call or act may take, 1ms to 30s")
+      ->take_last()
+      ->capture_default_str();
   app.add_flag("--json", globals.json, "One line of JSON on stdout; all chatter goes to stderr");
   app.set_version_flag("--version", "flashsale " + std::string(version()));
 }

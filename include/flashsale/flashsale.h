@@ -204,10 +204,10 @@ typedef struct flashsale_call_t {
 } flashsale_call_t;
 
 /** A call to reserve one unit, but for the ids: all 0 except struct_size, verb and quantity. */
-#define FLASHSALE_CALL_INIT                                                                                       \
-  {                                                                                                               \
+#define FLASHSALE_CALL_INIT                                                                                        \
+  {                                                                                                                \
     (uint32_t)sizeof(flashsale_call_t), FLASHSALE_VERB_RESERVE, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, 1, 0, \
-        FLASHSALE_LEVEL_USUAL, 0, 0                                                                               \
+        FLASHSALE_LEVEL_USUAL, 0, 0                                                                                \
   }
 
 /** The answer to one call. */
@@ -227,8 +227,10 @@ typedef struct flashsale_answer_t {
 } flashsale_answer_t;
 
 /** An empty answer: all 0 except struct_size. */
-#define FLASHSALE_ANSWER_INIT \
-  { (uint32_t)sizeof(flashsale_answer_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0} }
+#define FLASHSALE_ANSWER_INIT                                                 \
+  {                                                                           \
+    (uint32_t)sizeof(flashsale_answer_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 } \
+  }
 
 /** A record: what became of one submitted call. */
 typedef struct flashsale_event_t {
@@ -270,8 +272,10 @@ typedef struct flashsale_status_t {
 } flashsale_status_t;
 
 /** An empty status: all 0 except struct_size. */
-#define FLASHSALE_STATUS_INIT \
-  { (uint32_t)sizeof(flashsale_status_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0} }
+#define FLASHSALE_STATUS_INIT                                                                      \
+  {                                                                                                \
+    (uint32_t)sizeof(flashsale_status_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 } \
+  }
 
 /** A record: one item of a status. */
 typedef struct flashsale_item_t {
@@ -294,8 +298,10 @@ typedef struct flashsale_report_t {
 } flashsale_report_t;
 
 /** An empty report: all 0 except struct_size. */
-#define FLASHSALE_REPORT_INIT \
-  { (uint32_t)sizeof(flashsale_report_t), 0, 0, 0, 0, 0, 0, {0} }
+#define FLASHSALE_REPORT_INIT                                     \
+  {                                                               \
+    (uint32_t)sizeof(flashsale_report_t), 0, 0, 0, 0, 0, 0, { 0 } \
+  }
 
 /** One option. The strings are the library's and stay. */
 typedef struct flashsale_option_t {
@@ -511,20 +517,20 @@ FLASHSALE_API int32_t flashsale_controller_schedule(flashsale_controller_t* cont
                                                     flashsale_error_t** error);
 
 /** Sells nothing from the next batch on. From open, draining. An act. history: since 0.1 */
-FLASHSALE_API int32_t flashsale_controller_pause(flashsale_controller_t* controller, const char* sale,
-                                                 size_t sale_size, flashsale_error_t** error);
+FLASHSALE_API int32_t flashsale_controller_pause(flashsale_controller_t* controller, const char* sale, size_t sale_size,
+                                                 flashsale_error_t** error);
 
 /** Sells again. From paused, draining. An act. history: since 0.1 */
 FLASHSALE_API int32_t flashsale_controller_resume(flashsale_controller_t* controller, const char* sale,
                                                   size_t sale_size, flashsale_error_t** error);
 
 /** Sells nothing more while what was sold is handed over. From open, paused. An act. history: since 0.1 */
-FLASHSALE_API int32_t flashsale_controller_drain(flashsale_controller_t* controller, const char* sale,
-                                                 size_t sale_size, flashsale_error_t** error);
+FLASHSALE_API int32_t flashsale_controller_drain(flashsale_controller_t* controller, const char* sale, size_t sale_size,
+                                                 flashsale_error_t** error);
 
 /** Ends the sale for good. From every state. An act. history: since 0.1 */
-FLASHSALE_API int32_t flashsale_controller_close(flashsale_controller_t* controller, const char* sale,
-                                                 size_t sale_size, flashsale_error_t** error);
+FLASHSALE_API int32_t flashsale_controller_close(flashsale_controller_t* controller, const char* sale, size_t sale_size,
+                                                 flashsale_error_t** error);
 
 /**
  * Adds `units` (negative: takes away, never below what is booked) to an item's total, once for each `operation`.

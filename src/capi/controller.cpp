@@ -187,8 +187,8 @@ int32_t flashsale_controller_status(flashsale_controller_t* controller, const ch
 }
 
 int32_t flashsale_controller_info(flashsale_controller_t* controller, const char* sale, size_t sale_size,
-                                  const char* item, size_t item_size, char* text_out, size_t capacity,
-                                  size_t* size_out, flashsale_error_t** error) {
+                                  const char* item, size_t item_size, char* text_out, size_t capacity, size_t* size_out,
+                                  flashsale_error_t** error) {
   return guard(error, [&]() -> int32_t {
     need_buffer(text_out, capacity, size_out);
     need_out(size_out, "size_out");

@@ -65,11 +65,15 @@ flashsale_answer_t to_record(const Answer& answer) {
 Result<Answer> perform(StockGate& gate, const Call& call) {
   const flashsale::OrderKey order{call.sale, call.buyer, call.request};
   switch (call.verb) {
-    case Verb::reserve: return gate.reserve(call);
-    case Verb::resolve: return gate.resolve(order, {call.timeout, call.level});
-    case Verb::status: return gate.status(order, {call.timeout, call.level});
+    case Verb::reserve:
+      return gate.reserve(call);
+    case Verb::resolve:
+      return gate.resolve(order, {call.timeout, call.level});
+    case Verb::status:
+      return gate.status(order, {call.timeout, call.level});
     case Verb::confirm:
-    case Verb::release: return flashsale::fail(ErrorCode::unsupported, "this version knows no confirm and release yet");
+    case Verb::release:
+      return flashsale::fail(ErrorCode::unsupported, "this version knows no confirm and release yet");
   }
   return flashsale::fail(ErrorCode::invalid_argument, fmt::format("verb must be 1 to 5, is {}", int(call.verb)));
 }

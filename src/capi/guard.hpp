@@ -81,8 +81,10 @@ void destroy(H** handle) noexcept {
   if (handle == nullptr || *handle == nullptr) return;
   H* const ended = std::exchange(*handle, nullptr);
   if (!is_aligned(ended) || !ended->is_valid()) return;
-  if (ended->is_foreign()) ended->retire();  // leaked: to end the parent's locks and threads would hang
-  else delete ended;
+  if (ended->is_foreign())
+    ended->retire();  // leaked: to end the parent's locks and threads would hang
+  else
+    delete ended;
 }
 
 /// An out that may not be NULL; zeroed, so that every return has written it.

@@ -75,8 +75,7 @@ struct flashsale_controller_t : flashsale::capi::Handle<flashsale::capi::Kind::c
 
 struct flashsale_completions_t : flashsale::capi::Handle<flashsale::capi::Kind::completions> {
   static constexpr auto kNoun = "completions";
-  explicit flashsale_completions_t(std::size_t depth)
-      : queue(std::make_shared<flashsale::CompletionQueue>(depth)) {}
+  explicit flashsale_completions_t(std::size_t depth) : queue(std::make_shared<flashsale::CompletionQueue>(depth)) {}
   bool is_foreign() const { return mark.is_foreign(); }
   flashsale::capi::ForkMark mark;
   std::shared_ptr<flashsale::CompletionQueue> queue;  // shared with whom the log wakes

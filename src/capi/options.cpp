@@ -46,9 +46,8 @@ constexpr std::int64_t kSalesBytesMax = 65'536;
 
 using V = Values;
 constexpr std::array kOptions{
-    knob<&V::pool, &PoolOptions::connect_timeout>(
-        "pool.connect_timeout_ms", "integer", 1, 30'000,
-        "One attempt to connect: name look-up, connect, AUTH, SELECT, ROLE."),
+    knob<&V::pool, &PoolOptions::connect_timeout>("pool.connect_timeout_ms", "integer", 1, 30'000,
+                                                  "One attempt to connect: name look-up, connect, AUTH, SELECT, ROLE."),
     knob<&V::pool, &PoolOptions::reconnect_min>("pool.reconnect_min_ms", "integer", 1, 30'000,
                                                 "The first pause after a failed attempt; it grows twofold, jittered."),
     knob<&V::pool, &PoolOptions::reconnect_max>("pool.reconnect_max_ms", "integer", 1, 30'000,

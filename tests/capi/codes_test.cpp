@@ -6,7 +6,6 @@
 #include <fstream>
 #include <iterator>
 #include <map>
-#include <regex>
 #include <string>
 #include <utility>
 
@@ -68,19 +67,26 @@ Codes from_cpp() {
   return codes;
 }
 
-/// `FLASHSALE_E_BUSY = -4` is the error busy; without one of these letters in front it is an outcome.
+/// `E_BUSY` is the error busy; a word without one of these in front is an outcome.
+std::pair<std::string, std::string> split(std::string word) {
+  std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) { return std::tolower(c); });
+  if (word.rfind("e_", 0) == 0) return {"error", word.substr(2)};
+  for (const std::string kind : {"effect", "verb", "level", "reason", "state", "queue", "role", "log"})
+    if (word.rfind(kind + "_", 0) == 0) return {kind, word.substr(kind.size() + 1)};
+  return {"outcome", word};
+}
+
+/// Every `FLASHSALE_WORD = value` in the header's text.
 Codes from_header() {
-  static const std::map<std::string, std::string> kKinds{
-      {"E_", "error"},        {"EFFECT_", "effect"}, {"VERB_", "verb"}, {"LEVEL_", "level"}, {"REASON_", "reason"},
-      {"STATE_", "state"}, {"QUEUE_", "queue"},   {"ROLE_", "role"}, {"LOG_", "log"},     {"", "outcome"}};
+  const std::string prefix = "FLASHSALE_", letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ_", between = " = ";
   std::ifstream file(FLASHSALE_HEADER_FILE);
   const std::string text{std::istreambuf_iterator<char>(file), {}};
-  const std::regex constant("FLASHSALE_((?:E|EFFECT|VERB|LEVEL|REASON|STATE|QUEUE|ROLE|LOG)_)?([A-Z_]+) = (-?[0-9]+)");
   Codes codes;
-  for (std::sregex_iterator at(text.begin(), text.end(), constant), end; at != end; ++at) {
-    std::string word = (*at)[2];
-    std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) { return std::tolower(c); });
-    codes[{kKinds.at((*at)[1]), word}] = std::stoi((*at)[3]);
+  for (auto at = text.find(prefix); at != text.npos; at = text.find(prefix, at)) {
+    at += prefix.size();
+    const auto end = text.find_first_not_of(letters, at);
+    if (text.compare(end, between.size(), between) == 0)
+      codes[split(text.substr(at, end - at))] = std::stoi(text.substr(end + between.size(), 4));
   }
   return codes;
 }

@@ -11,6 +11,12 @@
 
 enum { kCalls = 200 };
 
+#ifdef __SANITIZE_THREAD__
+/* A child of a process with threads may make its own: that is what is tested here. */
+const char* __tsan_default_options(void);
+const char* __tsan_default_options(void) { return "die_after_fork=0"; }
+#endif
+
 static struct shop shop;
 static flashsale_completions_t* completions;
 static flashsale_worker_t* worker;

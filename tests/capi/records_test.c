@@ -19,8 +19,8 @@ static void check_init(void) {
   flashsale_status_t zero_status;
   flashsale_report_t zero_report;
   flashsale_option_t zero_option;
-#define CHECK_ZEROES(record, zero) \
-  memset(&zero, 0, sizeof(zero)); \
+#define CHECK_ZEROES(record, zero)           \
+  memset(&zero, 0, sizeof(zero));            \
   zero.struct_size = (uint32_t)sizeof(zero); \
   CHECK(memcmp(&record, &zero, sizeof(zero)) == 0)
   CHECK_ZEROES(answer, zero_answer);
@@ -102,8 +102,8 @@ static void check_arrays(void) {
   CHECK_IS(accepted, 3);
   memset(events, 0xff, sizeof(events));
   for (total = 0; total < 3; total += count)
-    CHECK_DONE(flashsale_completions_drain(completions, (flashsale_event_t*)events[total], sizeof(events[0]),
-                                           3 - total, 5000, &count, &error));
+    CHECK_DONE(flashsale_completions_drain(completions, (flashsale_event_t*)events[total], sizeof(events[0]), 3 - total,
+                                           5000, &count, &error));
   for (i = 0; i < 3; ++i) {
     const flashsale_event_t* const event = (const flashsale_event_t*)(const void*)events[i];
     CHECK_IS(event->code, FLASHSALE_RESERVED);

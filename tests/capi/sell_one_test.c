@@ -95,8 +95,8 @@ static void act(void) {
   char info[FLASHSALE_INFO_CAPACITY];
   size_t size = 0;
   flashsale_controller_t* const c = shop.controller;
-  CHECK_DONE(flashsale_controller_preload(c, FLASHSALE_TEXT("spring"), FLASHSALE_TEXT("sneaker"), "{\"p\"\0", 5,
-                                          &error));
+  CHECK_DONE(
+      flashsale_controller_preload(c, FLASHSALE_TEXT("spring"), FLASHSALE_TEXT("sneaker"), "{\"p\"\0", 5, &error));
   CHECK_DONE(flashsale_controller_info(c, FLASHSALE_TEXT("spring"), FLASHSALE_TEXT("sneaker"), info, sizeof(info),
                                        &size, &error));
   CHECK(size == 5 && memcmp(info, "{\"p\"\0", 6) == 0);

@@ -27,10 +27,12 @@ void redirect(int fd, const std::string& path, int flags) {
   if (file < 0 || dup2(file, fd) < 0) _exit(126);
 }
 
-std::unique_ptr<SinkTransaction> reading(const std::string& db) {
-  static std::vector<std::shared_ptr<OrderSink>> kept;  // a transaction borrows its sink
-  kept.push_back(make_sink(db).value());
-  return kept.back()->begin(OrderSink::Access::read, Deadline::clock::now() + milliseconds{10'000}).value();
+/// What `look` finds in a reading transaction on `db`.
+template <class Look>
+auto read_from(const std::string& db, Look look) {
+  const auto sink = make_sink(db).value();
+  const auto transaction = sink->begin(OrderSink::Access::read, Deadline::clock::now() + milliseconds{10'000}).value();
+  return look(*transaction);
 }
 
 }  // namespace
@@ -106,15 +108,17 @@ Json Desk::json(Arguments arguments) const {
 }
 
 std::vector<std::pair<std::string, std::int64_t>> Desk::sold(const std::string& sale) const {
+  const auto rows = read_from(db(), [](SinkTransaction& reading) { return reading.sales(true).value(); });
   std::vector<std::pair<std::string, std::int64_t>> units;
-  for (const SaleRow& row : reading(db())->sales(true).value())
+  for (const SaleRow& row : rows)
     if (row.sale == sale)
       for (const ItemRow& item : row.items) units.emplace_back(item.item, item.sold);
   return units;
 }
 
 std::vector<OrderRow> Desk::orders(const std::string& sale) const {
-  return reading(db())->orders_by_buyer(SaleId{sale}, "", 1'000'000).value();
+  return read_from(
+      db(), [&](SinkTransaction& reading) { return reading.orders_by_buyer(SaleId{sale}, "", 1'000'000).value(); });
 }
 
 }  // namespace flashsale::test

@@ -21,7 +21,8 @@ Json expected() {
 
 void create_open(const Desk& desk, const std::string& sale) {
   Arguments arguments = {"create", sale, "--opens-at", "+0s"};
-  for (const auto& [item, terms] : expected()["items"].items()) {
+  const Json items = expected()["items"];
+  for (const auto& [item, terms] : items.items()) {
     arguments.push_back("--item");
     arguments.push_back(item + "=" + terms["total"].dump() + ":" + terms["limit"].dump());
   }

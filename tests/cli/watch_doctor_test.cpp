@@ -37,7 +37,8 @@ TEST_CASE("watch: one look, a line on no terminal; ends with the sale") {
 
 std::set<std::string> findings(const Ended& ended) {
   std::set<std::string> settings;
-  for (const auto& finding : ended.json()["findings"]) settings.insert(finding["setting"].get<std::string>());
+  const Json report = ended.json();
+  for (const auto& finding : report["findings"]) settings.insert(finding["setting"].get<std::string>());
   return settings;
 }
 
