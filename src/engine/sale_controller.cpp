@@ -5,10 +5,13 @@
 #include <algorithm>
 
 #include "core/checks.hpp"
+#include "core/keyspace.hpp"
+#include "core/numbers.hpp"
 #include "engine/control_acts.hpp"
 #include "engine/control_guard.hpp"
 #include "engine/control_terms.hpp"
 #include "engine/reconcile.hpp"
+#include "engine/script_runner.hpp"
 #include "util/deadline.hpp"
 
 namespace flashsale {
@@ -20,6 +23,22 @@ using engine::guarded;
 using engine::unexpected;
 
 tl::unexpected<Error> invalid(const Defect& defect) { return fail(ErrorCode::invalid_argument, *defect); }
+
+/// A reopened sale sells from `reopen_ms` on: the caller's next purchase shall not be told that it has not started.
+Result<Done> in_force(Result<Done> reopened, ConnectionPool& pool, std::string_view sale, Deadline deadline) {
+  if (!reopened) return reopened;
+  const core::Keys keys(sale);
+  auto replies =
+      engine::run_commands(pool, Role::primary, sale, {{"HGET", keys.meta, "reopen_ms"}, {"TIME"}}, deadline);
+  if (!replies) return reopened;  // it is reopened all the same
+  const auto& time = replies->back().elements;
+  const auto seconds = time.size() == 2 ? core::to_number<std::int64_t>(time[0].text) : std::nullopt;
+  const auto micros = time.size() == 2 ? core::to_number<std::int64_t>(time[1].text) : std::nullopt;
+  const auto reopen = core::to_number<std::int64_t>(replies->front().text);
+  if (seconds && micros && reopen)
+    engine::sleep_within(milliseconds{*reopen - (*seconds * 1000 + *micros / 1000)}, deadline);
+  return reopened;
+}
 
 Deadline deadline_of(const ControllerOptions& options) {
   return util::Clock::now() + std::clamp(options.timeout, milliseconds{1}, milliseconds{60'000});
@@ -209,7 +228,7 @@ Result<Done> SaleController::reconcile(SaleId sale, Deadline deadline) {
   return guarded([&]() -> Result<Done> {
     if (auto defect = core::check_sale(sale.text())) return invalid(defect);
     if (!sink_) return fail(ErrorCode::unsupported, "without a database nothing proves what was sold: no reconcile");
-    return engine::reconcile(pool_, sink_, sale.text(), deadline);
+    return in_force(engine::reconcile(pool_, sink_, sale.text(), deadline), *pool_, sale.text(), deadline);
   });
 }
 
@@ -222,10 +241,13 @@ Result<Done> SaleController::reopen_accepting_loss(SaleId sale, Deadline deadlin
         engine::run_commands(*pool_, Role::primary, sale.text(), {{"HGET", controlled.keys.meta, "queue"}}, deadline);
     if (!replies) return unexpected(std::move(replies.error()));
     const std::string& queue = replies->back().text;
-    if (queue == name(QueueMode::list)) return engine::reopen_list(pool_, sale.text(), deadline);
+    if (queue == name(QueueMode::list))
+      return in_force(engine::reopen_list(pool_, sale.text(), deadline), *pool_, sale.text(), deadline);
     auto row = read_row(controlled);
     if (!row) return unexpected(std::move(row.error()));
-    if (*row) return engine::reconcile(pool_, sink_, sale.text(), deadline, engine::Loss::accept);
+    if (*row)
+      return in_force(engine::reconcile(pool_, sink_, sale.text(), deadline, engine::Loss::accept), *pool_, sale.text(),
+                      deadline);
     if (queue.empty()) return unexpected(no_such_sale(controlled));
     return fail(ErrorCode::unsupported,
                 fmt::format("sale {} is in journal mode: only its database knows what was sold", sale.text()));
