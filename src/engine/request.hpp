@@ -46,12 +46,6 @@ struct Request {
   std::string_view item() const { return {text.data() + key().size(), item_bytes}; }
   std::string_view payload() const { return std::string_view(text).substr(key().size() + item_bytes); }
   core::Asked asked() const { return {buyer(), request(), item(), payload(), quantity}; }
-
-  /// True if both may share a batch: the same sale, and the same script.
-  bool travels_with(const Request& other) const {
-    return (verb == Verb::reserve) == (other.verb == Verb::reserve) && from_replica == other.from_replica &&
-           sale() == other.sale();
-  }
 };
 
 /// What a walk through a list does with the request it has come to.
