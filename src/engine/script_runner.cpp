@@ -1,7 +1,6 @@
 #include "engine/script_runner.hpp"
 
 #include <algorithm>
-#include <thread>
 
 #include "core/call_flow.hpp"
 #include "core/numbers.hpp"
@@ -19,7 +18,7 @@ milliseconds pause_before(int attempt) {
 
 bool sleep_within(milliseconds time, Deadline deadline) {
   const auto wake = std::min<Deadline>(util::Clock::now() + time, deadline);
-  std::this_thread::sleep_until(wake);
+  util::sleep_until(wake);
   return wake < deadline;
 }
 

@@ -4,9 +4,12 @@
 
 #include <ctime>
 
+#include "util/simulated.hpp"
+
 namespace flashsale::util {
 
 std::uint64_t random_u64() {
+  if (SimulatedWorld* world = simulated_world()) return world->random();
   std::uint64_t value = 0;
   if (getrandom(&value, sizeof(value), 0) == static_cast<ssize_t>(sizeof(value))) return value;
   // Only a kernel without getrandom(2) comes here; the clock and an address still differ between processes.
