@@ -1,51 +1,71 @@
 #include "bench.hpp"
 
-#include <stdexcept>
+#include <fmt/format.h>
+#include <sys/resource.h>
 
-#include "core/sale_meta.hpp"
-#include "support/raw_sale.hpp"
+#include <algorithm>
 
 namespace flashsale::bench {
+namespace {
 
-Stage::Stage(std::int64_t units_for_sale, std::vector<std::string> redis_arguments)
-    : redis(std::move(redis_arguments)), pool(make_pool(redis.url()).value()), units(units_for_sale) {
-  test::make_raw_sale(*pool, Sale{SaleId{kSale}}.item(ItemId{kItem}, units, 1));
+std::vector<Workload>& registry() {
+  static std::vector<Workload> all;
+  return all;
 }
 
-void Stage::check(std::uint64_t accepted) {
-  const auto booked = std::stoll(redis.command({"HGET", "fs:{bench}:meta", "booked:1"}).text);
-  if (booked > units) throw std::runtime_error("OVERSOLD: " + std::to_string(booked) + " of " + std::to_string(units));
-  if (booked != static_cast<long long>(accepted))
-    throw std::runtime_error("booked " + std::to_string(booked) + ", but accepted " + std::to_string(accepted));
+bool more_is_better(const std::string& metric) {
+  constexpr std::string_view kPerSecond = "_per_s";
+  return metric.size() >= kPerSecond.size() &&
+         metric.compare(metric.size() - kPerSecond.size(), kPerSecond.size(), kPerSecond) == 0;
 }
 
-double Stage::used_memory() {
-  const std::string info = redis.command({"INFO", "memory"}).text;
-  return std::stod(std::string(core::info_field(info, "used_memory")));
+std::optional<double> median_of(const std::vector<Score>& scores, const std::string& metric) {
+  std::vector<double> values;
+  for (const Score& score : scores)
+    if (const auto at = score.find(metric); at != score.end()) values.push_back(at->second);
+  if (values.empty()) return std::nullopt;
+  return median(std::move(values));
 }
 
-Crowd::Crowd(std::size_t count) : payload(60, 'p') {
-  buyers.reserve(count);
-  requests.reserve(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    buyers.push_back("u" + std::to_string(1'000'000 + i));
-    std::string request = std::to_string(0x9e3779b97f4a7c15ULL * (i + 1));
-    request.resize(32, 'f');
-    requests.push_back(std::move(request));
+}  // namespace
+
+Registered::Registered(Workload workload) { registry().push_back(std::move(workload)); }
+
+const std::vector<Workload>& workloads() {
+  std::sort(registry().begin(), registry().end(), [](const Workload& a, const Workload& b) {
+    return a.place != b.place ? a.place < b.place : a.name < b.name;
+  });
+  return registry();
+}
+
+std::size_t Bench::scaled(std::size_t size) const {
+  return std::max<std::size_t>(100, static_cast<std::size_t>(static_cast<double>(size) * settings_.scale));
+}
+
+void Bench::compare(const std::vector<std::string>& metrics, const std::vector<Side>& sides) {
+  std::vector<std::vector<Score>> scores(sides.size());
+  for (int round = 0; round < settings_.rounds; ++round)
+    for (std::size_t i = 0; i < sides.size(); ++i) scores[i].push_back(sides[i].run());
+  for (const auto& metric : metrics) {
+    const auto ours = median_of(scores[0], metric);
+    if (!ours) continue;
+    if (sides.size() == 1) figure(metric, *ours);
+    for (std::size_t i = 1; i < sides.size(); ++i) {
+      const auto peer = median_of(scores[i], metric);
+      if (!peer) continue;
+      const double ratio = more_is_better(metric) ? *ours / *peer : *peer / *ours;
+      rows_.push_back({workload_, metric, *ours, peer, sides[i].name, ratio});
+    }
   }
 }
 
-void set_percentiles(Score& score, std::vector<Latencies>& all) {
-  Latencies merged;
-  for (const auto& one : all) merged.insert(merged.end(), one.begin(), one.end());
-  if (merged.empty()) return;
-  const auto at = [&](double part) {
-    const auto nth = merged.begin() + static_cast<std::ptrdiff_t>(part * static_cast<double>(merged.size() - 1));
-    std::nth_element(merged.begin(), nth, merged.end());
-    return static_cast<double>(*nth);
-  };
-  score.p50_us = at(0.50);
-  score.p99_us = at(0.99);
+void Bench::figure(const std::string& metric, double value, const std::string& beside_what) {
+  rows_.push_back({workload_, metric, value, {}, beside_what, {}});
+}
+
+void Bench::skip(const std::string& what, const std::string& why) {
+  notes_.push_back(fmt::format("{}: skipped: {}: {}", workload_, what, why));
+  fmt::print(stderr, "SKIPPED in {}\n", notes_.back());
 }
 
 double median(std::vector<double> values) {
@@ -54,35 +74,27 @@ double median(std::vector<double> values) {
   return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
-namespace {
-
-double value_of(const Score& score, const std::string& metric) {
-  if (metric == "accepted_per_s") return score.accepted_per_s();
-  if (metric == "p50_us") return score.p50_us;
-  if (metric == "p99_us") return score.p99_us;
-  if (metric == "bytes_per_winner") return score.bytes_per_winner;
-  if (metric == "cpu_us_per_order") return score.cpu_us_per_order;
-  throw std::runtime_error("no such metric: " + metric);
+void Latencies::put_into(Score& score) const {
+  std::vector<float> merged;
+  for (const auto& one : of_thread_) merged.insert(merged.end(), one.begin(), one.end());
+  if (merged.empty()) return;
+  const auto at = [&](double part) {
+    const auto nth = merged.begin() + static_cast<std::ptrdiff_t>(part * static_cast<double>(merged.size() - 1));
+    std::nth_element(merged.begin(), nth, merged.end());
+    return static_cast<double>(*nth);
+  };
+  score["p50_us"] = at(0.50);
+  score["p99_us"] = at(0.99);
+  score["p999_us"] = at(0.999);
 }
 
-}  // namespace
-
-void compare(std::vector<Row>& rows, const std::string& workload, const std::vector<std::string>& metrics, int rounds,
-             const Side& ours, const std::string& peer_name, const Side& peer) {
-  std::vector<Score> our_scores, peer_scores;
-  for (int round = 0; round < rounds; ++round) {
-    our_scores.push_back(ours());
-    peer_scores.push_back(peer());
-  }
-  for (const auto& metric : metrics) {
-    std::vector<double> our_values, peer_values;
-    for (const auto& score : our_scores) our_values.push_back(value_of(score, metric));
-    for (const auto& score : peer_scores) peer_values.push_back(value_of(score, metric));
-    Row row{workload, metric, median(our_values), median(peer_values), peer_name, {}};
-    const bool more_is_better = metric == "accepted_per_s" || metric == "refusals_per_s";
-    row.ratio = more_is_better ? row.ours / row.peer : row.peer / row.ours;
-    rows.push_back(row);
-  }
+double cpu_seconds() {
+  rusage used{};
+  getrusage(RUSAGE_SELF, &used);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  };
+  return seconds(used.ru_utime) + seconds(used.ru_stime);
 }
 
 }  // namespace flashsale::bench

@@ -1,84 +1,114 @@
-/// What every workload of flashsale-bench uses: a private Redis with a fresh sale, rounds, medians, rows.
+/// flashsale-bench: named workloads, each beside its peers in the same run.
+///
+/// A workload is one file `workload_*.cpp` that registers itself:
+///
+///     const Registered kMine{{"my_workload", "what it does, in a line", [](Bench& bench) {
+///       bench.compare({"orders_per_s", "p99_us"}, {{"flashsale", ours}, {"a pool of 64", peer}});
+///     }}};
+///
+/// where a side is a function that stages a fresh server, runs, checks what must hold (and throws if it does not) and
+/// returns its Score. The sides of one `compare` run in turn, `rounds` times, and their medians are set beside those
+/// of the first, which is always flashsale.
 #pragma once
 
-#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "flashsale/flashsale.hpp"
-#include "support/private_redis.hpp"
 
 namespace flashsale::bench {
 
 using Clock = std::chrono::steady_clock;
 
-/// One line of the result. `ratio` above 1 always means that ours is better; a ceiling has none.
+inline double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// What one side did in one round: metric -> value. Names ending in `_per_s` are better when more, others when less.
+using Score = std::map<std::string, double>;
+
+/// One who runs the workload: us or a peer.
+struct Side {
+  std::string name;
+  std::function<Score()> run;
+};
+
+/// One line of the result: a metric of ours beside one peer's. `ratio` above 1 always means that ours is better; the
+/// figure of a workload that has no peer, and a ceiling's, have none.
 struct Row {
   std::string workload;
   std::string metric;
   double ours = 0;
-  double peer = 0;
+  std::optional<double> peer;
   std::string peer_name;
   std::optional<double> ratio;
 };
 
-/// What one side did in one round.
-struct Score {
-  std::uint64_t accepted = 0;
-  double seconds = 0;
-  double p50_us = 0;
-  double p99_us = 0;
-  double bytes_per_winner = 0;
-  double cpu_us_per_order = 0;
-  double accepted_per_s() const { return static_cast<double>(accepted) / seconds; }
+struct Settings {
+  int rounds = 3;
+  double scale = 1.0;  ///< of every crowd: 0.01 is a smoke test of the invariants, whose figures mean nothing
 };
 
-/// A fresh sale of one item on a Redis of its own, as every round gets it.
-class Stage {
+/// What a workload gets.
+class Bench {
  public:
-  explicit Stage(std::int64_t units, std::vector<std::string> redis_arguments = {});
-  /// Throws std::runtime_error if more was booked than there is, or not exactly what was accepted.
-  void check(std::uint64_t accepted);
-  double used_memory();
+  Bench(std::string workload, Settings settings, std::vector<Row>& rows, std::vector<std::string>& notes)
+      : workload_(std::move(workload)), settings_(settings), rows_(rows), notes_(notes) {}
 
-  test::PrivateRedis redis;
-  std::shared_ptr<ConnectionPool> pool;
-  const std::int64_t units;
+  /// `size` at the scale of this run, at least 100.
+  std::size_t scaled(std::size_t size) const;
+
+  /// Runs the sides in turn, `rounds` times; a row for each metric and peer. Metrics that a side has no value for are
+  /// left out of its rows.
+  void compare(const std::vector<std::string>& metrics, const std::vector<Side>& sides);
+  /// A figure of its own.
+  void figure(const std::string& metric, double value, const std::string& beside_what = "");
+  /// Says, on stderr and in the results, that something was left out, and why.
+  void skip(const std::string& what, const std::string& why);
+
+  const std::string& workload() const { return workload_; }
+  const Settings& settings() const { return settings_; }
+
+ private:
+  std::string workload_;
+  Settings settings_;
+  std::vector<Row>& rows_;
+  std::vector<std::string>& notes_;
 };
 
-inline constexpr const char* kSale = "bench";
-inline constexpr const char* kItem = "sneaker-42";
-
-/// Distinct buyers and requests, made before the clock runs.
-struct Crowd {
-  explicit Crowd(std::size_t count);
-  std::vector<std::string> buyers, requests;
-  Call call(std::size_t i) const {
-    return {SaleId{kSale}, ItemId{kItem}, BuyerId{buyers[i]}, RequestId{requests[i]}, 1, payload, milliseconds{20'000}};
-  }
-  std::string payload;
+struct Workload {
+  std::string name;
+  std::string gloss;
+  std::function<void(Bench&)> run;
+  int place = 100;  ///< order in the list and the table
 };
 
-/// Latencies of one thread, in microseconds.
-using Latencies = std::vector<float>;
-void set_percentiles(Score& score, std::vector<Latencies>& all);
+/// Every workload that registered itself, by place and name.
+const std::vector<Workload>& workloads();
+
+/// Put one at namespace scope to add a workload.
+struct Registered {
+  explicit Registered(Workload workload);
+};
 
 double median(std::vector<double> values);
 
-/// Runs both sides in turn, `rounds` times, and adds a row for each metric asked for.
-using Side = std::function<Score()>;
-void compare(std::vector<Row>& rows, const std::string& workload, const std::vector<std::string>& metrics, int rounds,
-             const Side& ours, const std::string& peer_name, const Side& peer);
+/// Latencies in microseconds, one vector a thread, merged when asked.
+class Latencies {
+ public:
+  explicit Latencies(std::size_t threads = 1) : of_thread_(threads) {}
+  std::vector<float>& of(std::size_t thread) { return of_thread_[thread]; }
+  /// p50_us, p99_us and p999_us.
+  void put_into(Score& score) const;
 
-// The sides (ours.cpp, peers.cpp). Each makes its own stage, checks it and throws on an oversell.
-Score ours_async(const Crowd& crowd, std::size_t callers_in_flight);
-Score ours_blocking(const Crowd& crowd, std::size_t threads);
-Score ours_memory(const Crowd& crowd);
-Score peer_pool(const Crowd& crowd, std::size_t threads);
-Score peer_memory(const Crowd& crowd);
+ private:
+  std::vector<std::vector<float>> of_thread_;
+};
+
+/// CPU seconds that this process has used, user and system; children are not counted.
+double cpu_seconds();
 
 }  // namespace flashsale::bench

@@ -1,139 +1,97 @@
-// flashsale-bench: named workloads, each beside its peers in the same run.
+// flashsale-bench: runs named workloads, each beside its peers in the same run, and reports.
 #include <fmt/format.h>
-#include <sys/utsname.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
-#include <map>
-#include <nlohmann/json.hpp>
-#include <thread>
+#include <iterator>
 
-#include "bench.hpp"
-#include "core/sale_meta.hpp"
+#include "report.hpp"
 
 namespace flashsale::bench {
 namespace {
 
-constexpr const char* kPool = "pool of 64 blocking hiredis connections, 64 threads, one request a call";
-
-struct Workload {
-  const char* gloss;
-  std::function<void(std::vector<Row>&, int rounds)> run;
+struct Options {
+  Settings settings;
+  bool json = false;
+  std::string results, readme;
+  std::vector<std::string> names;
 };
 
-const std::map<std::string, Workload>& workloads() {
-  static const std::map<std::string, Workload> all{
-      {"crowd_async",
-       {"an asynchronous crowd, one submitting thread, 16,384 calls in flight; the peer is the pool of 64",
-        [](std::vector<Row>& rows, int rounds) {
-          const Crowd large(400'000), small(100'000);
-          compare(
-              rows, "crowd_async", {"accepted_per_s"}, rounds, [&] { return ours_async(large, 16'384); }, kPool,
-              [&] { return peer_pool(small, 64); });
-        }}},
-      {"blocking_64",
-       {"64 blocking callers",
-        [](std::vector<Row>& rows, int rounds) {
-          const Crowd crowd(150'000);
-          compare(
-              rows, "blocking_64", {"accepted_per_s", "p50_us", "p99_us"}, rounds,
-              [&] { return ours_blocking(crowd, 64); }, kPool, [&] { return peer_pool(crowd, 64); });
-        }}},
-      {"memory_per_winner",
-       {"Redis memory a winner, beside its payload of 60 bytes, with everything still in the journal",
-        [](std::vector<Row>& rows, int) {
-          const Crowd crowd(100'000);
-          compare(
-              rows, "memory_per_winner", {"bytes_per_winner"}, 1, [&] { return ours_memory(crowd); },
-              "the same script, one request a call", [&] { return peer_memory(crowd); });
-        }}},
-  };
-  return all;
+std::string read(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
-std::string cpu_model() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);)
-    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
-  return "unknown";
+void write(const std::filesystem::path& path, const std::string& text) {
+  std::ofstream file(path);
+  file << text;
+  if (!file.flush()) throw std::runtime_error("cannot write " + path.string());
 }
 
-nlohmann::json environment() {
-  test::PrivateRedis redis;
-  utsname system{};
-  uname(&system);
-#ifdef NDEBUG
-  const char* build = "optimised";
-#else
-  const char* build = "NOT OPTIMISED";
-#endif
-  return {{"flashsale", std::string(version())},
-          {"redis", std::string(core::info_field(redis.command({"INFO", "server"}).text, "redis_version"))},
-          {"cpu", cpu_model()},
-          {"cores", std::thread::hardware_concurrency()},
-          {"kernel", system.release},
-          {"compiler", __VERSION__},
-          {"build", build},
-          {"transport", "unix socket"}};
-}
-
-void print_table(const std::vector<Row>& rows) {
-  fmt::print("{:<20} {:<18} {:>14} {:>14} {:>7}   {}\n", "workload", "metric", "ours", "peer", "ratio", "peer is");
-  for (const Row& row : rows)
-    fmt::print("{:<20} {:<18} {:>14.1f} {:>14.1f} {:>7}   {}\n", row.workload, row.metric, row.ours, row.peer,
-               row.ratio ? fmt::format("{:.2f}", *row.ratio) : "-", row.peer_name);
-}
-
-nlohmann::json to_json(const std::vector<Row>& rows) {
-  nlohmann::json results = nlohmann::json::array();
-  for (const Row& row : rows)
-    results.push_back({{"workload", row.workload},
-                       {"metric", row.metric},
-                       {"ours", row.ours},
-                       {"peer", row.peer},
-                       {"peer_name", row.peer_name},
-                       {"ratio", row.ratio ? nlohmann::json(*row.ratio) : nlohmann::json()}});
-  return results;
-}
-
-int usage() {
-  fmt::print(stderr,
-             "usage: flashsale-bench [--json] [--rounds N] [WORKLOAD...]\n\nworkloads (all, if none is named):\n");
-  for (const auto& [name, workload] : workloads()) fmt::print(stderr, "  {:<20} {}\n", name, workload.gloss);
-  return 2;
-}
-
-int run(const std::vector<std::string>& arguments) {
-  bool json = false;
-  int rounds = 3;
-  std::vector<std::string> names;
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    if (arguments[i] == "--json")
-      json = true;
-    else if (arguments[i] == "--rounds" && i + 1 < arguments.size())
-      rounds = std::atoi(arguments[++i].c_str());
-    else if (workloads().count(arguments[i]) > 0)
-      names.push_back(arguments[i]);
-    else
-      return usage();
+/// The rows of `earlier` whose workloads did not run now, before those that did, in the order of the list.
+void merge(Report& report, const Report& earlier) {
+  std::vector<Row> all;
+  for (const Workload& workload : workloads()) {
+    const auto of_workload = [&](const Row& row) { return row.workload == workload.name; };
+    const bool ran = std::any_of(report.rows.begin(), report.rows.end(), of_workload);
+    const std::vector<Row>& from = ran ? report.rows : earlier.rows;
+    std::copy_if(from.begin(), from.end(), std::back_inserter(all), of_workload);
   }
-  if (rounds < 1 || rounds > 99) return usage();
-  if (names.empty())
-    for (const auto& [name, workload] : workloads()) names.push_back(name);
+  report.rows.swap(all);
+}
 
-  const auto where = environment();
-  if (where["build"] != "optimised")
-    fmt::print(stderr, "WARNING: this build is not optimised; its figures mean nothing\n");
-  std::vector<Row> rows;
-  for (const auto& name : names) {
-    fmt::print(stderr, "{}: {}\n", name, workloads().at(name).gloss);
-    workloads().at(name).run(rows, rounds);
+int run(const Options& options) {
+  Report report{environment(), options.settings, {}, {}};
+  if (!report.where.optimised) fmt::print(stderr, "WARNING: this build is not optimised; its figures mean nothing\n");
+  if (options.settings.scale != 1) fmt::print(stderr, "WARNING: at this scale the figures mean nothing\n");
+  for (const Workload& workload : workloads()) {
+    const auto& names = options.names;
+    if (!names.empty() && std::find(names.begin(), names.end(), workload.name) == names.end()) continue;
+    fmt::print(stderr, "{}: {}\n", workload.name, workload.gloss);
+    Bench bench(workload.name, options.settings, report.rows, report.notes);
+    workload.run(bench);
   }
-  if (json)
-    fmt::print("{}\n", nlohmann::json{{"environment", where}, {"results", to_json(rows)}}.dump());
+  if (!options.results.empty()) {
+    if (const std::string before = read(options.results); !before.empty()) merge(report, from_json(before));
+    write(options.results, to_json(report) + "\n");
+  }
+  if (!options.readme.empty()) {
+    write(std::filesystem::path(options.readme) / "README.md", to_readme(report));
+    if (const auto plot = to_plot(report); !plot.empty())
+      write(std::filesystem::path(options.readme) / "callers.svg", plot);
+  }
+  if (options.json)
+    fmt::print("{}\n", to_json(report));
   else
-    print_table(rows);
+    print_table(report);
   return 0;
+}
+
+Options parse(int argc, char** argv) {
+  CLI::App app{"Runs named workloads, each beside its peers in the same run. Exits 1 if a sale was oversold."};
+  Options options;
+  std::vector<std::string> known;
+  std::string list = "workloads (all, if none is named):\n";
+  for (const Workload& workload : workloads()) {
+    known.push_back(workload.name);
+    list += fmt::format("  {:<20} {}\n", workload.name, workload.gloss);
+  }
+  app.footer(list);
+  app.add_option("WORKLOAD", options.names)->check(CLI::IsMember(known));
+  app.add_option("--rounds", options.settings.rounds, "of each side; medians are reported")->check(CLI::Range(1, 99));
+  app.add_option("--scale", options.settings.scale, "of every crowd, 0.001..10")->check(CLI::Range(0.001, 10.0));
+  app.add_flag("--json", options.json, "one line of JSON instead of a table");
+  app.add_option("--results", options.results, "a file to keep results in; what ran now replaces what it had");
+  app.add_option("--readme", options.readme, "a folder to write README.md and callers.svg into")
+      ->check(CLI::ExistingDirectory);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    std::exit(app.exit(error) == 0 ? 0 : 2);
+  }
+  return options;
 }
 
 }  // namespace
@@ -141,7 +99,7 @@ int run(const std::vector<std::string>& arguments) {
 
 int main(int argc, char** argv) {
   try {
-    return flashsale::bench::run({argv + 1, argv + argc});
+    return flashsale::bench::run(flashsale::bench::parse(argc, argv));
   } catch (const std::exception& error) {
     fmt::print(stderr, "FAIL: {}\n", error.what());
     return 1;

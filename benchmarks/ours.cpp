@@ -1,92 +1,109 @@
-// Our side of each workload.
-#include <stdexcept>
-#include <thread>
+#include "ours.hpp"
 
-#include "bench.hpp"
+#include <algorithm>
+#include <thread>
 
 namespace flashsale::bench {
 namespace {
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+constexpr std::size_t kSlice = 512;
+
+bool is_reserved(const Event& event) { return event.code == static_cast<int>(Outcome::reserved); }
 
 }  // namespace
 
-Score ours_async(const Crowd& crowd, std::size_t callers_in_flight) {
-  const std::size_t count = crowd.buyers.size();
-  Stage stage(static_cast<std::int64_t>(count));
-  StockGate gate(stage.pool);
+Score ours_async(Stage& stage, const Crowd& crowd, std::size_t in_flight, GateOptions options) {
+  const std::size_t count = crowd.size();
+  StockGate gate(stage.pool, options);
   CompletionQueue queue;
   std::vector<Call> calls;
-  calls.reserve(512);
+  calls.reserve(kSlice);
   std::vector<Event> events(1024);
-  Score score;
+  std::uint64_t accepted = 0;
   std::size_t sent = 0, done = 0;
+  const double cpu_before = cpu_seconds();
   const auto start = Clock::now();
   while (done < count) {
     calls.clear();
-    while (calls.size() < 512 && sent + calls.size() < count && sent + calls.size() - done < callers_in_flight)
-      calls.push_back(crowd.call(sent + calls.size()));
+    while (calls.size() < kSlice && sent + calls.size() < count && sent + calls.size() - done < in_flight) {
+      const std::size_t next = sent + calls.size();
+      calls.push_back(crowd.call(next, stage.sale(next / kSlice)));
+    }
     if (!calls.empty()) sent += gate.submit(calls.data(), calls.size(), queue).value();
-    const bool full = sent == count || sent - done >= callers_in_flight;
+    const bool full = sent == count || sent - done >= in_flight;
     const auto got = queue.drain(events.data(), events.size(), milliseconds{full ? 100 : 0});
-    for (std::size_t i = 0; i < got; ++i)
-      if (events[i].code == static_cast<int>(Outcome::reserved)) ++score.accepted;
+    accepted += static_cast<std::uint64_t>(std::count_if(events.begin(), events.begin() + got, is_reserved));
     done += got;
   }
-  score.seconds = seconds_since(start);
-  stage.check(score.accepted);
-  return score;
+  const double seconds = seconds_since(start);
+  const double cpu = cpu_seconds() - cpu_before;
+  stage.check(accepted);
+  const auto orders = static_cast<double>(accepted);
+  return {{"accepted_per_s", orders / seconds}, {"cpu_us_per_order", cpu * 1e6 / orders}};
 }
 
-Score ours_blocking(const Crowd& crowd, std::size_t threads) {
-  const std::size_t count = crowd.buyers.size();
-  Stage stage(static_cast<std::int64_t>(count));
+Score ours_blocking(Stage& stage, const Crowd& crowd, std::size_t threads) {
+  const std::size_t count = crowd.size();
   StockGate gate(stage.pool);
-  std::vector<Latencies> latencies(threads);
+  Latencies latencies(threads);
   std::vector<std::uint64_t> accepted(threads, 0);
   std::vector<std::thread> running;
   const auto start = Clock::now();
   for (std::size_t t = 0; t < threads; ++t) {
     running.emplace_back([&, t] {
-      latencies[t].reserve(count / threads + 1);
+      latencies.of(t).reserve(count / threads + 1);
       for (std::size_t i = t; i < count; i += threads) {
         const auto before = Clock::now();
-        const auto answer = gate.reserve(crowd.call(i));
-        latencies[t].push_back(std::chrono::duration<float, std::micro>(Clock::now() - before).count());
+        const auto answer = gate.reserve(crowd.call(i, stage.sale()));
+        latencies.of(t).push_back(std::chrono::duration<float, std::micro>(Clock::now() - before).count());
         if (answer && answer->outcome == Outcome::reserved) ++accepted[t];
       }
     });
   }
   for (auto& thread : running) thread.join();
-  Score score;
-  score.seconds = seconds_since(start);
-  for (const auto one : accepted) score.accepted += one;
-  set_percentiles(score, latencies);
-  stage.check(score.accepted);
+  const double seconds = seconds_since(start);
+  std::uint64_t all = 0;
+  for (const auto one : accepted) all += one;
+  stage.check(all);
+  Score score{{"accepted_per_s", static_cast<double>(all) / seconds}};
+  latencies.put_into(score);
   return score;
 }
 
-Score ours_memory(const Crowd& crowd) {
-  const std::size_t count = crowd.buyers.size();
-  Stage stage(static_cast<std::int64_t>(count));
-  const double before = stage.used_memory();
+Score ours_open_loop(Stage& stage, const Crowd& crowd, double rate_per_s) {
+  const std::size_t count = crowd.size();
   StockGate gate(stage.pool);
-  CompletionQueue queue(count);
+  CompletionQueue queue;
+  Latencies latencies;
+  latencies.of(0).reserve(count);
   std::vector<Call> calls;
-  for (std::size_t i = 0; i < count; ++i) calls.push_back(crowd.call(i));
-  Score score;
+  std::vector<Event> events(1024);
+  std::uint64_t accepted = 0;
   std::size_t sent = 0, done = 0;
-  std::vector<Event> events(4096);
+  const auto start = Clock::now();
+  const auto due_at = [&](std::size_t i) {
+    return start + std::chrono::nanoseconds(static_cast<std::int64_t>(static_cast<double>(i) * 1e9 / rate_per_s));
+  };
   while (done < count) {
-    if (sent < count) sent += gate.submit(calls.data() + sent, std::min<std::size_t>(512, count - sent), queue).value();
-    const auto got = queue.drain(events.data(), events.size(), milliseconds{sent == count ? 100 : 0});
-    for (std::size_t i = 0; i < got; ++i)
-      if (events[i].code == static_cast<int>(Outcome::reserved)) ++score.accepted;
+    calls.clear();
+    const auto now = Clock::now();
+    while (calls.size() < kSlice && sent + calls.size() < count && due_at(sent + calls.size()) <= now) {
+      calls.push_back(crowd.call(sent + calls.size(), stage.sale()));
+      calls.back().tag = sent + calls.size() - 1;
+    }
+    if (!calls.empty()) sent += gate.submit(calls.data(), calls.size(), queue).value();
+    const auto got = queue.drain(events.data(), events.size());
+    const auto heard = Clock::now();
+    for (std::size_t i = 0; i < got; ++i) {
+      accepted += is_reserved(events[i]) ? 1 : 0;
+      latencies.of(0).push_back(std::chrono::duration<float, std::micro>(heard - due_at(events[i].tag)).count());
+    }
     done += got;
+    if (calls.empty() && got == 0) std::this_thread::sleep_for(std::chrono::microseconds(20));
   }
-  stage.check(score.accepted);
-  score.bytes_per_winner =
-      (stage.used_memory() - before) / static_cast<double>(score.accepted) - static_cast<double>(crowd.payload.size());
+  stage.check(accepted);
+  Score score{{"rate_per_s", static_cast<double>(count) / seconds_since(start)}};
+  latencies.put_into(score);
   return score;
 }
 

@@ -1,12 +1,13 @@
-// What a careful engineer runs instead: a pool of blocking hiredis connections, one request a call, the same script
-// with the same guarantees.
+#include "peers.hpp"
+
+#include <fmt/format.h>
 #include <hiredis/hiredis.h>
 
+#include <atomic>
 #include <memory>
 #include <stdexcept>
 #include <thread>
 
-#include "bench.hpp"
 #include "core/reserve_codec.hpp"
 #include "core/scripts.hpp"
 #include "util/random.hpp"
@@ -32,20 +33,18 @@ HiredisReply run(redisContext* context, const Command& command) {
   return reply;
 }
 
-core::SaleTerms terms_of_stage() {
-  core::SaleTerms terms(kSale);
-  terms.epoch = "1";
-  terms.uuid = std::string("u-") + kSale;
-  terms.items = {kItem};
-  return terms;
-}
-
 /// One connection that buys one unit a call.
 class Buyer {
  public:
-  explicit Buyer(const std::string& socket)
-      : context_(redisConnectUnix(socket.c_str()), &redisFree), terms_(terms_of_stage()) {
+  explicit Buyer(const Stage& stage)
+      : context_(stage.is_tcp() ? redisConnect("127.0.0.1", stage.redis.port())
+                                : redisConnectUnix(stage.socket_path().c_str()),
+                 &redisFree),
+        terms_(stage.sale()) {
     if (context_ == nullptr || context_->err != 0) throw std::runtime_error("hiredis does not connect");
+    terms_.epoch = "1";
+    terms_.uuid = "u-" + stage.sale();
+    terms_.items = {kItem};
   }
 
   void load() { run(context_.get(), {"SCRIPT", "LOAD", core::script("reserve").text}); }
@@ -59,6 +58,13 @@ class Buyer {
     return reply->element[4]->str[0] == 'a';
   }
 
+  /// What the seed does with a winner's order.
+  void push(const Call& call) {
+    const std::string order =
+        fmt::format("{} {} 1 {} {}", call.buyer.text(), call.item.text(), call.request.text(), call.payload);
+    run(context_.get(), {"LPUSH", terms_.keys.orders, order});
+  }
+
  private:
   static constexpr std::int64_t kNever = 9'000'000'000'000;
   Context context_;
@@ -69,48 +75,78 @@ class Buyer {
   util::Random random_;
 };
 
-}  // namespace
+/// What each of the threads does with the crowd; `work(buyer, thread)` returns how many it won.
+using Work = std::function<std::uint64_t(Buyer&, std::size_t thread)>;
 
-Score peer_pool(const Crowd& crowd, std::size_t threads) {
-  const std::size_t count = crowd.buyers.size();
-  Stage stage(static_cast<std::int64_t>(count));
+struct Ran {
+  std::uint64_t accepted = 0;
+  double seconds = 0;
+  double cpu = 0;
+};
+
+Ran run_threads(Stage& stage, std::size_t threads, const Work& work) {
   std::vector<std::unique_ptr<Buyer>> pool;
-  for (std::size_t t = 0; t < threads; ++t) pool.push_back(std::make_unique<Buyer>(stage.redis.socket_path()));
+  for (std::size_t t = 0; t < threads; ++t) pool.push_back(std::make_unique<Buyer>(stage));
   pool[0]->load();
-  std::vector<Latencies> latencies(threads);
-  std::vector<std::uint64_t> accepted(threads, 0);
+  std::atomic<std::uint64_t> accepted{0};
   std::vector<std::thread> running;
+  const double cpu_before = cpu_seconds();
   const auto start = Clock::now();
-  for (std::size_t t = 0; t < threads; ++t) {
-    running.emplace_back([&, t] {
-      latencies[t].reserve(count / threads + 1);
-      for (std::size_t i = t; i < count; i += threads) {
-        const auto before = Clock::now();
-        if (pool[t]->buy(crowd.call(i))) ++accepted[t];
-        latencies[t].push_back(std::chrono::duration<float, std::micro>(Clock::now() - before).count());
-      }
-    });
-  }
+  for (std::size_t t = 0; t < threads; ++t) running.emplace_back([&, t] { accepted += work(*pool[t], t); });
   for (auto& thread : running) thread.join();
-  Score score;
-  score.seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  for (const auto one : accepted) score.accepted += one;
-  set_percentiles(score, latencies);
-  stage.check(score.accepted);
+  const Ran ran{accepted, seconds_since(start), cpu_seconds() - cpu_before};
+  stage.check(ran.accepted);
+  return ran;
+}
+
+Score closed_loop(Stage& stage, const Crowd& crowd, std::size_t threads, bool pushes) {
+  Latencies latencies(threads);
+  const Ran ran = run_threads(stage, threads, [&](Buyer& buyer, std::size_t t) {
+    latencies.of(t).reserve(crowd.size() / threads + 1);
+    std::uint64_t won = 0;
+    for (std::size_t i = t; i < crowd.size(); i += threads) {
+      const auto before = Clock::now();
+      const Call call = crowd.call(i, stage.sale());
+      const bool mine = buyer.buy(call);
+      if (mine && pushes) buyer.push(call);
+      latencies.of(t).push_back(std::chrono::duration<float, std::micro>(Clock::now() - before).count());
+      won += mine ? 1 : 0;
+    }
+    return won;
+  });
+  const auto orders = static_cast<double>(ran.accepted);
+  Score score{{"accepted_per_s", orders / ran.seconds}, {"cpu_us_per_order", ran.cpu * 1e6 / orders}};
+  latencies.put_into(score);
   return score;
 }
 
-Score peer_memory(const Crowd& crowd) {
-  Stage stage(static_cast<std::int64_t>(crowd.buyers.size()));
-  Buyer buyer(stage.redis.socket_path());
-  buyer.load();
-  const double before = stage.used_memory();
-  Score score;
-  for (std::size_t i = 0; i < crowd.buyers.size(); ++i)
-    if (buyer.buy(crowd.call(i))) ++score.accepted;
-  stage.check(score.accepted);
-  score.bytes_per_winner =
-      (stage.used_memory() - before) / static_cast<double>(score.accepted) - static_cast<double>(crowd.payload.size());
+}  // namespace
+
+Score peer_pool(Stage& stage, const Crowd& crowd, std::size_t threads) {
+  return closed_loop(stage, crowd, threads, false);
+}
+
+Score peer_evalsha_lpush(Stage& stage, const Crowd& crowd, std::size_t threads) {
+  return closed_loop(stage, crowd, threads, true);
+}
+
+Score peer_pool_open_loop(Stage& stage, const Crowd& crowd, std::size_t threads, double rate_per_s) {
+  Latencies latencies(threads);
+  std::atomic<std::size_t> next{0};
+  const auto start = Clock::now();
+  const Ran ran = run_threads(stage, threads, [&](Buyer& buyer, std::size_t t) {
+    std::uint64_t won = 0;
+    for (std::size_t i = next++; i < crowd.size(); i = next++) {
+      const auto due =
+          start + std::chrono::nanoseconds(static_cast<std::int64_t>(static_cast<double>(i) * 1e9 / rate_per_s));
+      std::this_thread::sleep_until(due);
+      won += buyer.buy(crowd.call(i, stage.sale())) ? 1 : 0;
+      latencies.of(t).push_back(std::chrono::duration<float, std::micro>(Clock::now() - due).count());
+    }
+    return won;
+  });
+  Score score{{"rate_per_s", static_cast<double>(ran.accepted) / ran.seconds}};
+  latencies.put_into(score);
   return score;
 }
 

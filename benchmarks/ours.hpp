@@ -1,0 +1,20 @@
+/// Our side of the workloads on the crowd. Each run checks its stage before it returns.
+#pragma once
+
+#include "bench.hpp"
+#include "stage.hpp"
+
+namespace flashsale::bench {
+
+/// One thread submits the whole crowd, in slices, with at most `in_flight` calls unanswered, and drains the answers.
+/// Scores accepted_per_s and cpu_us_per_order.
+Score ours_async(Stage& stage, const Crowd& crowd, std::size_t in_flight = 16'384, GateOptions options = {});
+
+/// `threads` blocking callers share the crowd. Scores accepted_per_s, p50_us, p99_us, p999_us.
+Score ours_blocking(Stage& stage, const Crowd& crowd, std::size_t threads);
+
+/// Arrivals at `rate_per_s`, each timed from the moment at which it was due: a system that lags is charged for the lag.
+/// Scores rate_per_s, p50_us, p99_us, p999_us.
+Score ours_open_loop(Stage& stage, const Crowd& crowd, double rate_per_s);
+
+}  // namespace flashsale::bench

@@ -1,0 +1,61 @@
+#include "stage.hpp"
+
+#include <fmt/format.h>
+
+#include <stdexcept>
+
+#include "core/sale_meta.hpp"
+#include "support/raw_sale.hpp"
+#include "util/random.hpp"
+
+namespace flashsale::bench {
+namespace {
+
+std::vector<std::string> redis_arguments(const Server& server) {
+  if (!server.fsync_always) return {};
+  return {"--appendonly", "yes", "--appendfsync", "always"};
+}
+
+}  // namespace
+
+Stage::Stage(StageOptions options)
+    : redis(redis_arguments(options.server), options.server.tcp ? test::Tcp::yes : test::Tcp::no), options_(options) {
+  std::string url = options_.server.tcp ? redis.tcp_url() : redis.url();
+  if (options_.server.latency.count() > 0) {
+    proxy_ = std::make_unique<DelayProxy>(redis.socket_path(), options_.server.latency / 2);
+    url = "redis+unix://" + proxy_->socket_path();
+  }
+  pool = make_pool(url).value();
+  for (std::size_t i = 0; i < options_.sales; ++i) {
+    sales_.push_back(fmt::format("bench-{}", i));
+    test::make_raw_sale(*pool, Sale{SaleId{sales_.back()}}.item(ItemId{kItem}, options_.units, 1));
+  }
+}
+
+void Stage::check(std::uint64_t accepted) {
+  std::uint64_t booked = 0;
+  for (const auto& sale : sales_) {
+    const auto of_sale = std::stoll(redis.command({"HGET", "fs:{" + sale + "}:meta", "booked:1"}).text);
+    if (of_sale > options_.units)
+      throw std::runtime_error(fmt::format("OVERSOLD: {} of {} units of {}", of_sale, options_.units, sale));
+    booked += static_cast<std::uint64_t>(of_sale);
+  }
+  if (booked != accepted) throw std::runtime_error(fmt::format("booked {}, but accepted {}", booked, accepted));
+}
+
+double Stage::used_memory() {
+  const std::string info = redis.command({"INFO", "memory"}).text;
+  return std::stod(std::string(core::info_field(info, "used_memory")));
+}
+
+Crowd::Crowd(std::size_t count, std::size_t payload_bytes) : payload(payload_bytes, 'p') {
+  buyers.reserve(count);
+  requests.reserve(count);
+  util::Random random(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    buyers.push_back("u" + std::to_string(1'000'000 + i));
+    requests.push_back(fmt::format("{:016x}{:016x}", random.next(), random.next()));
+  }
+}
+
+}  // namespace flashsale::bench
