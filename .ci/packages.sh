@@ -16,6 +16,7 @@ _program_of() {
     ninja-build) echo ninja ;;
     redis-tools) echo redis-cli ;;
     pkg-config) echo pkg-config ;;
+    prometheus) echo promtool ;;
   esac
 }
 

@@ -8,43 +8,112 @@
 
 namespace flashsale {
 namespace engine {
+namespace {
 
-Counters& counters() {
-  static Counters all;
+constexpr std::size_t kSets = 8;
+
+std::array<Counters, kSets>& sets() {
+  static std::array<Counters, kSets> all;
   return all;
 }
 
-namespace {
+std::atomic<std::uint64_t>& entries_behind() {
+  static std::atomic<std::uint64_t> entries{0};
+  return entries;
+}
+
+/// `part` of every set, summed up.
+template <class Part>
+std::uint64_t sum(Part part) {
+  std::uint64_t total = 0;
+  for (const Counters& set : sets()) total += part(set).value();
+  return total;
+}
 
 void head(std::string& text, std::string_view name, std::string_view type, std::string_view help) {
   fmt::format_to(std::back_inserter(text), "# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
 }
 
-void plain(std::string& text, std::string_view name, std::string_view type, std::string_view help, const Counter& c) {
+void plain(std::string& text, std::string_view name, std::string_view type, std::string_view help,
+           std::uint64_t value) {
   head(text, name, type, help);
-  fmt::format_to(std::back_inserter(text), "{} {}\n", name, c.value());
+  fmt::format_to(std::back_inserter(text), "{} {}\n", name, value);
+}
+
+/// `unit`: how much of the exposed unit one of the histogram is.
+template <class Part>
+void histogram(std::string& text, std::string_view name, std::string_view help, double unit, Part part) {
+  head(text, name, "histogram", help);
+  using Kind = std::remove_cv_t<std::remove_reference_t<decltype(part(sets()[0]))>>;
+  std::uint64_t below = 0;
+  for (std::size_t i = 0; i < Kind::kBuckets; ++i) {
+    below += sum([&](const Counters& set) -> const Counter& { return part(set).buckets[i]; });
+    const auto bound =
+        i + 1 == Kind::kBuckets ? "+Inf" : fmt::format("{:g}", unit * static_cast<double>(Kind::bound(i)));
+    fmt::format_to(std::back_inserter(text), "{}_bucket{{le=\"{}\"}} {}\n", name, bound, below);
+  }
+  const auto total = sum([&](const Counters& set) -> const Counter& { return part(set).sum; });
+  fmt::format_to(std::back_inserter(text), "{}_sum {}\n{}_count {}\n", name, unit * static_cast<double>(total), name,
+                 below);
 }
 
 }  // namespace
+
+Counters& counters() {
+  static std::atomic<std::size_t> next{0};
+  thread_local const std::size_t mine = next.fetch_add(1, std::memory_order_relaxed) % kSets;
+  return sets()[mine];
+}
+
+void note_entries_behind(std::uint64_t entries) { entries_behind().store(entries, std::memory_order_relaxed); }
+
 }  // namespace engine
 
+Metrics metrics() {
+  using engine::Counters;
+  Metrics all;
+  for (const Counters& set : engine::sets()) {
+    for (std::size_t i = 1; i < engine::kOutcomeCount; ++i) all.answers[i] += set.answers[i].value();
+    for (std::size_t i = 1; i < engine::kErrorCount; ++i)
+      for (const std::size_t effect : {0, 1}) all.errors[i][effect] += set.errors[i][effect].value();
+    for (const auto& bucket : set.batch_requests.buckets) all.batches += bucket.value();
+    all.batched_requests += set.batch_requests.sum.value();
+    all.refused_locally += set.refused_locally.value();
+    all.round_trips += set.round_trips.value();
+    all.resent_batches += set.resent_batches.value();
+    all.orders_committed += set.orders_committed.value();
+    all.commits += set.commits.value();
+    all.dead_orders += set.dead_orders.value();
+    all.reconciles += set.reconciles.value();
+  }
+  all.entries_behind = engine::entries_behind().load(std::memory_order_relaxed);
+  return all;
+}
+
 std::string metrics_text() {
-  const engine::Counters& all = engine::counters();
+  using engine::Counters;
+  const Metrics all = metrics();
   std::string text;
   engine::head(text, "flashsale_answers_total", "counter", "Answers given, by outcome.");
   for (std::size_t i = 1; i < engine::kOutcomeCount; ++i)
     fmt::format_to(std::back_inserter(text), "flashsale_answers_total{{outcome=\"{}\"}} {}\n",
-                   name(static_cast<Outcome>(i)), all.answers[i].value());
+                   name(static_cast<Outcome>(i)), all.answers[i]);
   engine::head(text, "flashsale_errors_total", "counter", "Calls without an answer, by error and effect.");
   for (std::size_t i = 1; i < engine::kErrorCount; ++i)
     for (const Effect effect : {Effect::none, Effect::unknown})
       fmt::format_to(std::back_inserter(text), "flashsale_errors_total{{error=\"{}\",effect=\"{}\"}} {}\n",
                      name(static_cast<ErrorCode>(-static_cast<int>(i))), name(effect),
-                     all.errors[i][effect == Effect::none ? 0 : 1].value());
-  engine::plain(text, "flashsale_batches_total", "counter", "Batches that Redis answered.", all.batches);
-  engine::plain(text, "flashsale_batched_requests_total", "counter", "Requests in those batches.",
-                all.batched_requests);
-  engine::plain(text, "flashsale_round_trips_total", "counter", "Round trips of lanes.", all.round_trips);
+                     all.errors[i][effect == Effect::none ? 0 : 1]);
+  engine::plain(text, "flashsale_refused_locally_total", "counter",
+                "Refusals that were known already, so that Redis was not asked.", all.refused_locally);
+  engine::histogram(
+      text, "flashsale_batch_requests", "Requests of each batch that Redis answered.", 1,
+      [](const Counters& set) -> const auto& { return set.batch_requests; });
+  engine::histogram(
+      text, "flashsale_round_trip_seconds", "Time from sending a batch to its reply.", 1e-6,
+      [](const Counters& set) -> const auto& { return set.round_trip_us; });
+  engine::plain(text, "flashsale_round_trips_total", "counter", "Round trips of lanes, answered or not.",
+                all.round_trips);
   engine::plain(text, "flashsale_resent_batches_total", "counter", "Batches sent more than once.", all.resent_batches);
   engine::plain(text, "flashsale_orders_committed_total", "counter", "Orders committed by workers.",
                 all.orders_committed);

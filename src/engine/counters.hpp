@@ -1,8 +1,12 @@
-/// The process's counters behind metrics.hpp. Lanes add once a batch, so relaxed atomics cost nothing that shows.
+/// The process's counters behind metrics.hpp.
+///
+/// A lane counts each answer, and lanes run side by side: one set of atomics would travel between cores with every
+/// answer. So there are eight sets, a cache line apart, each thread counts in one of them, and a reading sums them up.
 #pragma once
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 
 #include "flashsale/error.hpp"
@@ -13,21 +17,39 @@ namespace flashsale::engine {
 class Counter {
  public:
   void add(std::uint64_t count) { value_.fetch_add(count, std::memory_order_relaxed); }
-  void set(std::uint64_t value) { value_.store(value, std::memory_order_relaxed); }
   std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
 
  private:
   std::atomic<std::uint64_t> value_{0};
 };
 
+/// Buckets whose upper bounds double: `first`, 2 `first`, ...; the last has none.
+template <std::uint64_t first, std::size_t bounds>
+struct Histogram {
+  static constexpr std::size_t kBuckets = bounds + 1;
+  std::array<Counter, kBuckets> buckets;
+  Counter sum;
+
+  static constexpr std::uint64_t bound(std::size_t bucket) { return first << bucket; }
+  void add(std::uint64_t value) {
+    std::size_t bucket = 0;
+    while (bucket < bounds && value > bound(bucket)) ++bucket;
+    buckets[bucket].add(1);
+    sum.add(value);
+  }
+};
+
 inline constexpr std::size_t kOutcomeCount = 16;  // Outcome's values begin at 1
 inline constexpr std::size_t kErrorCount = 14;    // ErrorCode's values, negated, begin at 1
 
-struct Counters {
+struct alignas(64) Counters {
   std::array<Counter, kOutcomeCount> answers;
   std::array<std::array<Counter, 2>, kErrorCount> errors;  // by code, by effect
-  Counter batches, batched_requests, round_trips, resent_batches;
-  Counter orders_committed, commits, dead_orders, reconciles, entries_behind;
+  Counter refused_locally;
+  Histogram<1, 10> batch_requests;   // 1..512, the most there can be
+  Histogram<125, 14> round_trip_us;  // 125 us..1 s
+  Counter round_trips, resent_batches;
+  Counter orders_committed, commits, dead_orders, reconciles;
 
   void answered(Outcome outcome, std::uint64_t count = 1) {
     answers[static_cast<std::size_t>(outcome) % kOutcomeCount].add(count);
@@ -35,9 +57,15 @@ struct Counters {
   void failed(ErrorCode code, Effect effect) {
     errors[static_cast<std::size_t>(-static_cast<int>(code)) % kErrorCount][effect == Effect::none ? 0 : 1].add(1);
   }
+  void took(std::chrono::steady_clock::duration time) {
+    round_trip_us.add(static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(time).count()));
+  }
 };
 
-/// The one registry of the process.
+/// The calling thread's set.
 Counters& counters();
+
+/// The one number that goes up and down: what the newest look of a worker found.
+void note_entries_behind(std::uint64_t entries);
 
 }  // namespace flashsale::engine

@@ -221,6 +221,7 @@ core::Step Flight::heed(RoundTrip trip) {
   }
   reply_ = std::move(trip.replies.back());
   const Deadline now = util::Clock::now();
+  counters().took(now - sent_at_);
   const auto took = std::chrono::ceil<milliseconds>(now - sent_at_);
   if (!loading_ && took >= margin()) {
     slowest_ = took;
@@ -285,8 +286,7 @@ void Flight::settle() {
   failures_ = 0;
   if (reply->now_ms > 0) note_clock(*lease_.get(), reply->now_ms);
   if (reply->verdict == core::Verdict::ok) {
-    counters().batches.add(1);
-    counters().batched_requests.add(aboard_.size());
+    counters().batch_requests.add(aboard_.size());
     settle_each(*reply);
     return land();
   }

@@ -246,7 +246,7 @@ void OrderWorker::Body::note_obstacles(const Sales& sales) {
     behind += served.behind;
     if (!served.obstacle.empty()) waiting_for = fmt::format("sale {}: {}", served.sale, served.obstacle);
   }
-  engine::counters().entries_behind.set(behind);
+  engine::note_entries_behind(behind);
   const std::lock_guard<std::mutex> lock(mutex_);
   report_.behind = behind;
   report_.waiting_for = std::move(waiting_for);
