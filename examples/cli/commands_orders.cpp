@@ -1,4 +1,4 @@
-// reserve and resolve: one buyer at a time.
+// reserve, confirm, release, resolve: one buyer at a time.
 #include <fmt/format.h>
 
 #include "text.hpp"
@@ -27,6 +27,9 @@ Json to_json(const Answer& answer) {
   return object;
 }
 
+/// A release that gave the units back is what was asked for, though nothing is held any more.
+bool is_yes(Outcome outcome) { return holds_stock(outcome) || outcome == Outcome::released; }
+
 /// An answer's last word, or its error's: either way the request is told, because a retry needs the same one.
 int finish_order(Session& session, const OrderOptions& options, Result<Answer> answer) {
   Json object = {{"sale", options.sale}, {"buyer", options.buyer}, {"request", options.request}};
@@ -41,7 +44,7 @@ int finish_order(Session& session, const OrderOptions& options, Result<Answer> a
   if (answer->outcome == Outcome::paused) text += fmt::format(" ({})", name(answer->reason));
   if (answer->retry_after_ms > 0) text += fmt::format(", ask again in {} ms", answer->retry_after_ms);
   text += fmt::format("  (request {})", options.request);
-  return session.finish(object, text, answer->holds_stock() ? kYes : kRefusal);
+  return session.finish(object, text, is_yes(answer->outcome) ? kYes : kRefusal);
 }
 
 int reserve(Session& session, OrderOptions options) {
@@ -56,12 +59,24 @@ int reserve(Session& session, OrderOptions options) {
   return finish_order(session, options, gate.reserve(call));
 }
 
-int resolve(Session& session, const OrderOptions& options) {
+using Question = Result<Answer> (StockGate::*)(const OrderKey&, CallOptions);
+
+int ask(Session& session, const OrderOptions& options, Question question) {
   StockGate gate(session.pool());
   CallOptions how;
   how.timeout = session.timeout();
   const OrderKey key{SaleId{options.sale}, BuyerId{options.buyer}, RequestId{options.request}};
-  return finish_order(session, options, gate.resolve(key, how));
+  return finish_order(session, options, (gate.*question)(key, how));
+}
+
+void add_question(CLI::App& app, Run& run, const char* verb, const char* help, Question question) {
+  const auto options = std::make_shared<OrderOptions>();
+  CLI::App* const asks = app.add_subcommand(verb, help);
+  asks->add_option("SALE", options->sale)->required();
+  asks->add_option("--buyer", options->buyer, "Who bought")->required();
+  asks->add_option("--request", options->request, "The purchase's own id")->required();
+  asks->callback(
+      [options, &run, question] { run = [=](Session& session) { return ask(session, *options, question); }; });
 }
 
 }  // namespace
@@ -77,11 +92,10 @@ void add_orders(CLI::App& app, Run& run) {
   asks->add_option("--payload", options->payload, "Bytes that end in the order's row, or @FILE; at most 1024");
   asks->callback([options, &run] { run = [options](Session& session) { return reserve(session, *options); }; });
 
-  CLI::App* const looks = app.add_subcommand("resolve", "What became of a request");
-  looks->add_option("SALE", options->sale)->required();
-  looks->add_option("--buyer", options->buyer, "Who bought")->required();
-  looks->add_option("--request", options->request, "The purchase's own id")->required();
-  looks->callback([options, &run] { run = [options](Session& session) { return resolve(session, *options); }; });
+  add_question(app, run, "confirm", "The buyer paid: an order that holds units keeps them for good",
+               &StockGate::confirm);
+  add_question(app, run, "release", "Give an unconfirmed order's units back", &StockGate::release);
+  add_question(app, run, "resolve", "What became of a request", &StockGate::resolve);
 }
 
 }  // namespace cli

@@ -15,7 +15,7 @@ void add_demo(CLI::App& app, Run& run);
 void add_create(CLI::App& app, Run& run);
 void add_control(CLI::App& app, Run& run);  ///< open, pause, resume, drain, close, retire, schedule, restock
 void add_status(CLI::App& app, Run& run);
-void add_orders(CLI::App& app, Run& run);  ///< reserve, resolve
+void add_orders(CLI::App& app, Run& run);  ///< reserve, confirm, release, resolve
 void add_replay(CLI::App& app, Run& run);
 void add_work(CLI::App& app, Run& run);
 void add_watch(CLI::App& app, Run& run);

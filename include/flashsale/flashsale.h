@@ -663,8 +663,13 @@ FLASHSALE_API int32_t flashsale_gate_reserve(flashsale_gate_t* gate, const flash
  *             expired, dead or not_reserved, which is final for a request that went through this gate, and for any
  *             other once 30 s have passed since it was sent
  *   status    as resolve, but from a replica where one is fit; not_reserved is not final. What pages poll
- *   confirm, release   unsupported by this version
- * Errors as flashsale_gate_reserve; of resolve and status always with effect none. Blocks and costs as that.
+ *   confirm   the buyer paid: confirmed (the order was reserved and its hold had not run out), already_confirmed,
+ *             already_released, expired, dead or not_reserved (no such order of this buyer in this sale)
+ *   release   gives a reserved order's units back, which sell again once the database has it: released, else as confirm
+ * confirm and release work in every state of the sale but list mode (unsupported), are idempotent, and of several that
+ * race for one order one wins. paused with FLASHSALE_REASON_FENCED: nothing was decided, the worker reconciles.
+ * Errors as flashsale_gate_reserve, but no conflict; of resolve and status always with effect none. Blocks and costs
+ * as that.
  * history: since 0.1
  */
 FLASHSALE_API int32_t flashsale_gate_call(flashsale_gate_t* gate, const flashsale_call_t* call,

@@ -37,6 +37,24 @@ class StockGate {
   /// Blocks at most the timeout; one round trip, shared with every other caller of that moment.
   [[nodiscard]] Result<Answer> reserve(const Call& call);
 
+  /// Says that the buyer paid: a reserved order becomes confirmed and holds its units for good. Atomic and idempotent
+  /// by the order; it works in every state of the sale, also after its end. Not in list mode (`unsupported`).
+  ///
+  /// Outcomes, by what the order is when Redis decides: confirmed (it was reserved and its hold had not run out) -
+  /// already_confirmed - already_released - expired (by Redis' clock, whether or not a worker has swept it yet: pay
+  /// back, or reserve anew with another request) - dead - not_reserved (no such order of this buyer in this sale).
+  /// paused, with reason fenced: Redis lost its history and the worker reconciles; nothing was decided.
+  /// Each order resolves at most once: of a confirm, a release and an expiry that race, one wins and the others hear
+  /// so. Errors, time and cost as reserve; if the caller hears `unknown`, ask again.
+  [[nodiscard]] Result<Answer> confirm(const OrderKey& order, CallOptions options = {});
+
+  /// Gives a reserved order's units back. They can be won again, and the buyer's limit is free again, once the
+  /// database has the release and a worker has credited it, the sale's probe time later at the latest.
+  ///
+  /// Outcomes: released - already_confirmed (a confirmed order stays: refunds are not the gate's) - already_released -
+  /// expired - dead - not_reserved. paused (fenced) as confirm. Errors, time and cost as reserve.
+  [[nodiscard]] Result<Answer> release(const OrderKey& order, CallOptions options = {});
+
   /// Asks the primary what became of a request: already_reserved, already_confirmed, already_released, expired, dead,
   /// or not_reserved. For a request that went through this gate `not_reserved` is final: it waits until no copy still
   /// under way could win. For one sent by another process it is final once the longest timeout (30 s) has passed.

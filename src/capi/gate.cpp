@@ -72,8 +72,9 @@ Result<Answer> perform(StockGate& gate, const Call& call) {
     case Verb::status:
       return gate.status(order, {call.timeout, call.level});
     case Verb::confirm:
+      return gate.confirm(order, {call.timeout, call.level});
     case Verb::release:
-      return flashsale::fail(ErrorCode::unsupported, "this version knows no confirm and release yet");
+      return gate.release(order, {call.timeout, call.level});
   }
   return flashsale::fail(ErrorCode::invalid_argument, fmt::format("verb must be 1 to 5, is {}", int(call.verb)));
 }

@@ -10,7 +10,7 @@
 namespace flashsale::core {
 namespace {
 
-constexpr std::string_view kLetters = "ainceptwlsuoRCGDXEK";
+constexpr std::string_view kLetters = "ainceptwlsuoMRCGDXEK";
 
 void append(std::string& arena, std::uint64_t number) {
   const fmt::format_int digits(number);
@@ -87,6 +87,11 @@ void BatchEncoder::header(const SaleTerms& terms, const std::vector<Asked>& aske
   command().push_back(keep(from));
 }
 
+void BatchEncoder::names(const std::vector<Asked>& asked) {
+  for (const Asked& one : asked) command().push_back(one.buyer);
+  for (const Asked& one : asked) command().push_back(one.request);
+}
+
 void BatchEncoder::record(const SaleTerms& terms, const Asked& asked, std::size_t index) {
   const auto from = arena_.size();
   const auto item = terms.item_index(asked.item);
@@ -127,10 +132,19 @@ const std::vector<Command>& BatchEncoder::reserve(const SaleTerms& terms, const 
   arena_.reserve(bytes);
   begin("reserve", terms, not_after_ms, nonce, terms.holds ? 4 : 3);
   header(terms, asked);
-  for (const Asked& one : asked) command().push_back(one.buyer);
-  for (const Asked& one : asked) command().push_back(one.request);
+  names(asked);
   for (std::size_t i = 0; i < asked.size(); ++i) record(terms, asked[i], i);
   for (std::size_t i = 0; i < asked.size(); ++i) body(terms, asked[i], i);
+  return commands_;
+}
+
+const std::vector<Command>& BatchEncoder::move(const SaleTerms& terms, Verb verb, const std::vector<Asked>& asked,
+                                               std::int64_t not_after_ms, std::string_view nonce) {
+  arena_.clear();
+  arena_.reserve(64);
+  begin("move", terms, not_after_ms, nonce, terms.holds ? 4 : 3);
+  command().push_back(name(verb));
+  names(asked);
   return commands_;
 }
 
@@ -140,13 +154,14 @@ const std::vector<Command>& BatchEncoder::look(const SaleTerms& terms, const std
   arena_.reserve(64 + 4 * asked.size());
   begin("look", terms, not_after_ms, nonce, 2);
   header(terms, asked);
-  for (const Asked& one : asked) command().push_back(one.buyer);
-  for (const Asked& one : asked) command().push_back(one.request);
+  names(asked);
   return commands_;
 }
 
-Result<BatchReply> read_batch_reply(const Reply& reply, std::string_view nonce, std::size_t count,
-                                    const SaleTerms& terms) {
+namespace {
+
+/// What every script says first: nonce, verdict, time, and if it is ok position and letters.
+Result<BatchReply> read_head(const Reply& reply, std::string_view nonce, std::size_t count, const SaleTerms& terms) {
   const auto& e = reply.elements;
   if (reply.type != Reply::Type::array || e.size() < 3 || e[0].text != nonce)
     return nonsense("does not carry the batch's nonce");
@@ -156,7 +171,7 @@ Result<BatchReply> read_batch_reply(const Reply& reply, std::string_view nonce, 
   batch.verdict = *verdict;
   batch.now_ms = e[2].integer;
   if (*verdict != Verdict::ok) return batch;
-  if (e.size() < 11) return nonsense("is too short");
+  if (e.size() < 5) return nonsense("is too short");
   const auto epoch = to_number<std::uint64_t>(terms.epoch);
   const auto seq = to_number<std::uint64_t>(e[3].text);
   if (!epoch || !seq) return nonsense("has no position");
@@ -164,6 +179,35 @@ Result<BatchReply> read_batch_reply(const Reply& reply, std::string_view nonce, 
   batch.letters = e[4].text;
   if (batch.letters.size() != count || batch.letters.find_first_not_of(kLetters) != std::string::npos)
     return nonsense("does not have one known letter a request");
+  return batch;
+}
+
+/// The orders found, one an upper-case letter, from element `first` on to the end.
+Result<BatchReply> read_orders(const Reply& reply, std::size_t first, BatchReply batch) {
+  const auto& e = reply.elements;
+  const auto count = static_cast<std::size_t>(std::count_if(batch.letters.begin(), batch.letters.end(), is_found));
+  if (e.size() != first + count) return nonsense("does not have one order a request that has one");
+  batch.found.resize(count);
+  for (std::size_t i = 0; i < count; ++i)
+    if (!read_found(e[first + i].text, batch.found[i])) return nonsense("has an order that does not read");
+  return batch;
+}
+
+}  // namespace
+
+Result<BatchReply> read_move_reply(const Reply& reply, std::string_view nonce, std::size_t count,
+                                   const SaleTerms& terms) {
+  auto batch = read_head(reply, nonce, count, terms);
+  return !batch || batch->verdict != Verdict::ok ? batch : read_orders(reply, 5, std::move(*batch));
+}
+
+Result<BatchReply> read_batch_reply(const Reply& reply, std::string_view nonce, std::size_t count,
+                                    const SaleTerms& terms) {
+  auto head = read_head(reply, nonce, count, terms);
+  if (!head || head->verdict != Verdict::ok) return head;
+  const auto& e = reply.elements;
+  if (e.size() < 11) return nonsense("is too short");
+  BatchReply batch = std::move(*head);
   if (!read_numbers(e[5].text, terms.items.size(), batch.left) ||
       !read_numbers(e[6].text, terms.items.size(), batch.sold_seq) ||
       !read_numbers(e[7].text, terms.items.size(), batch.reopen_ms))
@@ -171,12 +215,7 @@ Result<BatchReply> read_batch_reply(const Reply& reply, std::string_view nonce, 
   batch.shut_ms = e[8].integer;
   batch.probe_ms = e[9].integer;
   batch.hold_until_ms = e[10].integer;
-  const auto retried = static_cast<std::size_t>(std::count_if(batch.letters.begin(), batch.letters.end(), is_found));
-  if (e.size() != 11 + retried) return nonsense("does not have one order a retried request");
-  batch.found.resize(retried);
-  for (std::size_t i = 0; i < retried; ++i)
-    if (!read_found(e[11 + i].text, batch.found[i])) return nonsense("has an order that does not read");
-  return batch;
+  return read_orders(reply, 11, std::move(batch));
 }
 
 namespace {
@@ -186,6 +225,9 @@ Answer found_answer(const BatchReply& reply, char letter, std::size_t& found) {
   Answer answer;
   answer.order = order.order;
   switch (letter) {
+    case 'M':
+      answer.outcome = Outcome::confirmed;
+      break;
     case 'R':
       answer.outcome = Outcome::already_reserved;
       break;
@@ -221,7 +263,7 @@ Result<Answer> answer_of(const BatchReply& reply, std::size_t index, std::size_t
   const char letter = reply.letters[index];
   if (is_found(letter)) return found_answer(reply, letter, found);
   Answer answer;
-  if (item > 0) answer.remaining = std::max<std::int64_t>(reply.left[item - 1], 0);
+  if (item > 0 && !reply.left.empty()) answer.remaining = std::max<std::int64_t>(reply.left[item - 1], 0);
   switch (letter) {
     case 'a':
       answer.outcome = Outcome::reserved;

@@ -1,6 +1,6 @@
-/// A batch of requests as the arguments of reserve.lua or look.lua, and their reply as answers.
+/// A batch of requests as the arguments of reserve.lua, move.lua or look.lua, and their reply as answers.
 ///
-/// The caller's side of lua/reserve.lua: whatever string the script would have to build per request is built here.
+/// The caller's side of these scripts: whatever string reserve.lua would have to build per request is built here.
 /// A change in either changes the other, tests/core/reserve_codec_test.cpp, and `layout`.
 #pragma once
 
@@ -44,6 +44,9 @@ class BatchEncoder {
   /// One EVALSHA of reserve.lua. Its views live until the next encode, as do the arguments'. 1..512 requests.
   const std::vector<Command>& reserve(const SaleTerms& terms, const std::vector<Asked>& asked,
                                       std::int64_t not_after_ms, std::string_view nonce);
+  /// One EVALSHA of move.lua; `verb` is confirm or release. Not in list mode.
+  const std::vector<Command>& move(const SaleTerms& terms, Verb verb, const std::vector<Asked>& asked,
+                                   std::int64_t not_after_ms, std::string_view nonce);
   /// One EVALSHA of look.lua.
   const std::vector<Command>& look(const SaleTerms& terms, const std::vector<Asked>& asked, std::int64_t not_after_ms,
                                    std::string_view nonce);
@@ -52,6 +55,7 @@ class BatchEncoder {
   void begin(std::string_view script, const SaleTerms& terms, std::int64_t not_after_ms, std::string_view nonce,
              std::size_t key_count);
   void header(const SaleTerms& terms, const std::vector<Asked>& asked);
+  void names(const std::vector<Asked>& asked);
   void record(const SaleTerms& terms, const Asked& asked, std::size_t index);
   void body(const SaleTerms& terms, const Asked& asked, std::size_t index);
   std::string_view keep(std::size_t from) const { return {arena_.data() + from, arena_.size() - from}; }
@@ -64,7 +68,7 @@ class BatchEncoder {
 /// What the script said of the batch as a whole.
 enum class Verdict : std::uint8_t { ok, absent, layout, fenced, stale, late };
 
-/// An order that a retried request had won before.
+/// An order that a request had won before.
 struct Found {
   OrderId order;
   std::int64_t hold_until_ms = 0;
@@ -74,7 +78,7 @@ struct BatchReply {
   Verdict verdict = Verdict::ok;
   std::int64_t now_ms = 0;              ///< Redis' clock; 0: not told
   Position at;                          ///< the sale's position after the batch
-  std::string letters;                  ///< one a request, as lua/reserve.lua gives them
+  std::string letters;                  ///< one a request, as the script gives them
   std::vector<std::int64_t> left;       ///< per item
   std::vector<std::uint64_t> sold_seq;  ///< per item: the seq that last sold it
   std::vector<std::int64_t> reopen_ms;  ///< per item
@@ -89,8 +93,13 @@ struct BatchReply {
 Result<BatchReply> read_batch_reply(const Reply& reply, std::string_view nonce, std::size_t count,
                                     const SaleTerms& terms);
 
+/// The same for a reply of move.lua, which tells nothing of the items.
+Result<BatchReply> read_move_reply(const Reply& reply, std::string_view nonce, std::size_t count,
+                                   const SaleTerms& terms);
+
 /// One request's share of a batch's reply: an answer or an error. `index` is its place in the batch; `item` its item's
-/// index from 1 (0: none); `found` counts the retried requests before it and is moved on.
+/// index from 1 (0: none); `found` counts the orders found before it and is moved on. What move.lua moved is
+/// `confirmed` here, whichever of the two was asked.
 Result<Answer> answer_of(const BatchReply& reply, std::size_t index, std::size_t item, std::size_t& found);
 
 }  // namespace flashsale::core

@@ -35,10 +35,10 @@ bool is_refusal(const Result<Answer>& answer) {
 }  // namespace
 
 bool Flight::take_off() {
-  if (!lane_.next_ready(sale_, verb_, from_replica_)) return false;
+  if (!lane_.next_ready(heading_)) return false;
   flow_ = core::CallFlow();
   step_ = flow_.begin();
-  looking_ = verb_ != Verb::reserve;
+  looking_ = heading_.errand == Errand::look;
   fresh_terms_ = false;
   flying_ = true;
   return true;
@@ -88,15 +88,15 @@ void Flight::abandon(ErrorCode code, std::string_view detail) {
 
 // The requests stay in the queue while a connection is awaited: there they can expire, and later ones can join.
 core::Step Flight::lease(Deadline patience) {
-  const Role role = from_replica_ ? Role::replica : Role::primary;
-  auto lease = shared_.pool->acquire(role, core::slot_of(sale_), patience);
+  const Role role = heading_.from_replica ? Role::replica : Role::primary;
+  auto lease = shared_.pool->acquire(role, core::slot_of(heading_.sale), patience);
   if (!lease) return flow_.not_leased(lease.error());
   lease_ = std::move(*lease);
   return flow_.leased();
 }
 
 void Flight::board() {
-  lane_.board(aboard_, sale_, verb_, from_replica_, margin());
+  lane_.board(aboard_, heading_, margin());
   defer_open_questions();
 }
 
@@ -144,7 +144,14 @@ core::Step Flight::send() {
   bool ready = false;
   if (const auto step = prepare(ready); !ready) return step;
 
-  const core::SaleTerms& terms = terms_.find(sale_)->second;
+  const std::vector<Command>& batch = encode();
+  sent_at_ = util::Clock::now();
+  loading_ = false;
+  return heed(lease_->roundtrip(batch, slice()));
+}
+
+const std::vector<Command>& Flight::encode() {
+  const core::SaleTerms& terms = terms_.find(heading_.sale)->second;
   asked_.clear();
   item_of_.clear();
   for (const Request* request : aboard_) {
@@ -153,16 +160,20 @@ core::Step Flight::send() {
   }
   not_after_ms_ = util::steady_ms(earliest()) + lease_->clock.ahead_ms;
   nonce_ = std::to_string(random_.next());
-  const std::vector<Command>& batch = looking_ ? encoder_.look(terms, asked_, not_after_ms_, nonce_)
-                                               : encoder_.reserve(terms, asked_, not_after_ms_, nonce_);
-  sent_at_ = util::Clock::now();
-  loading_ = false;
-  return heed(lease_->roundtrip(batch, slice()));
+  if (looking_) return encoder_.look(terms, asked_, not_after_ms_, nonce_);
+  if (heading_.errand == Errand::reserve) return encoder_.reserve(terms, asked_, not_after_ms_, nonce_);
+  const Verb verb = heading_.errand == Errand::confirm ? Verb::confirm : Verb::release;
+  return encoder_.move(terms, verb, asked_, not_after_ms_, nonce_);
+}
+
+std::string_view Flight::script() const {
+  if (looking_) return "look";
+  return heading_.errand == Errand::reserve ? "reserve" : "move";
 }
 
 core::Step Flight::load() {
   loading_ = true;
-  return heed(lease_->roundtrip({{"SCRIPT", "LOAD", core::script(looking_ ? "look" : "reserve").text}}, slice()));
+  return heed(lease_->roundtrip({{"SCRIPT", "LOAD", core::script(script()).text}}, slice()));
 }
 
 core::Step Flight::await() {
@@ -179,20 +190,26 @@ core::Step Flight::await() {
 // What must be known before a batch can be written: the node's clock and the sale's terms.
 core::Step Flight::prepare(bool& ready) {
   if (auto error = learn_clock(*lease_.get(), slice())) return flow_.stopped(*error);
-  if (terms_.find(sale_) == terms_.end())
+  if (terms_.find(heading_.sale) == terms_.end())
     if (const auto step = read_terms(); step != core::Step::send) return step;
+  const bool moves = heading_.errand == Errand::confirm || heading_.errand == Errand::release;
+  if (moves && terms_.find(heading_.sale)->second.queue == QueueMode::list) {
+    answer_all(fail(ErrorCode::unsupported, "a sale in list mode knows no confirm and release"));
+    land();
+    return core::Step::lease;
+  }
   ready = true;
   return core::Step::send;
 }
 
 core::Step Flight::read_terms() {
-  core::SaleTerms terms(sale_);
+  core::SaleTerms terms(heading_.sale);
   RoundTrip trip = lease_->roundtrip({{"HGETALL", terms.keys.meta}}, slice());
   if (trip.error) return flow_.stopped({ErrorCode::disconnected, Effect::none, std::move(trip.error->detail)});
   if (trip.replies[0].type == Reply::Type::error) return flow_.replied(trip.replies[0]);
   auto meta = core::read_meta(trip.replies[0]);
   if (!meta) {
-    const bool lost = meta.error().code == ErrorCode::not_found && shared_.seen.has(sale_);
+    const bool lost = meta.error().code == ErrorCode::not_found && shared_.seen.has(heading_.sale);
     if (lost || meta.error().code == ErrorCode::refused)
       answer_all(fenced_answer());
     else
@@ -205,9 +222,9 @@ core::Step Flight::read_terms() {
   terms.queue = meta->queue;
   terms.holds = meta->hold_ms > 0;
   for (auto& item : meta->items) terms.items.push_back(std::move(item.item));
-  shared_.seen.add(sale_);
+  shared_.seen.add(heading_.sale);
   if (terms_.size() >= kTermsMax) terms_.clear();
-  terms_.emplace(sale_, std::move(terms));
+  terms_.emplace(heading_.sale, std::move(terms));
   fresh_terms_ = true;
   return core::Step::send;
 }
@@ -236,6 +253,7 @@ void Flight::mark_unknown() {
   for (Request* request : aboard_) {
     if (request == nullptr) continue;
     request->effect = Effect::unknown;
+    if (request->verb != Verb::reserve) continue;  // a late confirm or release can win nothing
     request->unknown_until_ms = std::max(request->unknown_until_ms, not_after_ms_);
     shared_.unsettled.add(request->key(), request->unknown_until_ms);
   }
@@ -271,13 +289,13 @@ void Flight::answer_all(const Result<Answer>& answer) {
 // After a copy without an answer, a refusal says nothing until that copy can no longer win.
 bool Flight::is_open(const Request& request, const Result<Answer>& answer, std::int64_t now_ms) const {
   if (!is_refusal(answer)) return false;
-  if (request.verb == Verb::resolve) return shared_.unsettled.until_ms(request.key()) >= now_ms;
-  return request.verb == Verb::reserve && request.unknown_until_ms >= now_ms;
+  if (request.verb == Verb::reserve) return request.unknown_until_ms >= now_ms;
+  return request.verb != Verb::status && shared_.unsettled.until_ms(request.key()) >= now_ms;
 }
 
 void Flight::settle() {
-  const core::SaleTerms& terms = terms_.find(sale_)->second;
-  auto reply = core::read_batch_reply(reply_, nonce_, aboard_.size(), terms);
+  const core::SaleTerms& terms = terms_.find(heading_.sale)->second;
+  auto reply = read_reply(terms);
   if (!reply) {
     mark_unknown();
     step_ = flow_.stopped({ErrorCode::disconnected, Effect::unknown, std::move(reply.error().detail)});
@@ -290,9 +308,9 @@ void Flight::settle() {
     settle_each(*reply);
     return land();
   }
-  if (reply->verdict == core::Verdict::stale) terms_.erase(sale_);
+  if (reply->verdict == core::Verdict::stale) terms_.erase(heading_.sale);
   const bool retry = reply->verdict == core::Verdict::late || reply->verdict == core::Verdict::stale;
-  if (from_replica_) {  // a replica that lags or was left behind decides nothing
+  if (heading_.from_replica) {  // a replica that lags or was left behind decides nothing
     for (Request* request : aboard_) request->from_replica = false;
     lane_.retreat(aboard_);
   } else if (retry && !(reply->verdict == core::Verdict::stale && fresh_terms_)) {
@@ -308,14 +326,29 @@ void Flight::settle() {
   land();
 }
 
+Result<core::BatchReply> Flight::read_reply(const core::SaleTerms& terms) const {
+  return looking_ || heading_.errand == Errand::reserve ? core::read_batch_reply(reply_, nonce_, aboard_.size(), terms)
+                                                        : core::read_move_reply(reply_, nonce_, aboard_.size(), terms);
+}
+
+Result<Answer> Flight::answer_to(const core::BatchReply& reply, std::size_t index, std::size_t& found) const {
+  Result<Answer> answer = core::answer_of(reply, index, item_of_[index], found);
+  if (!answer) return answer;
+  // Of a confirm or release that could only be looked up, an order still reserved is one that could not be moved.
+  const bool moves = heading_.errand == Errand::confirm || heading_.errand == Errand::release;
+  if (moves && answer->outcome == Outcome::already_reserved) return fail(ErrorCode::refused, "Redis refuses writes");
+  if (answer->outcome == Outcome::confirmed && heading_.errand == Errand::release) answer->outcome = Outcome::released;
+  return answer;
+}
+
 void Flight::settle_each(const core::BatchReply& reply) {
   lane_.disembark(aboard_, ashore_);
   std::size_t found = 0;
   for (std::size_t i = 0; i < ashore_.size(); ++i) {
-    Result<Answer> answer = core::answer_of(reply, i, item_of_[i], found);
+    Result<Answer> answer = answer_to(reply, i, found);
     Request* const request = ashore_[i];
     if (request == nullptr) continue;
-    if (from_replica_ && is_refusal(answer)) {
+    if (heading_.from_replica && is_refusal(answer)) {
       request->from_replica = false;
       lane_.put_off(request, milliseconds{0});
     } else if (is_open(*request, answer, reply.now_ms)) {
@@ -338,7 +371,7 @@ void Flight::settle_refused() {
 
 void Flight::settle_failed() {
   if (flow_.writes_refused() && !looking_) return settle_refused();
-  if (aboard_.empty()) lane_.board(aboard_, sale_, verb_, from_replica_, milliseconds{0});
+  if (aboard_.empty()) lane_.board(aboard_, heading_, milliseconds{0});
   if (flow_.error().effect == Effect::unknown && flow_.error().code == ErrorCode::internal) mark_unknown();
   lane_.disembark(aboard_, ashore_);
   for (Request* request : ashore_)

@@ -49,12 +49,16 @@ class Flight {
   core::Step read_terms();
   core::Step heed(RoundTrip trip);
   void mark_unknown();
+  std::string_view script() const;
+  const std::vector<Command>& encode();
   Deadline slice() const;
   Deadline earliest() const;
   milliseconds margin() const;
 
   void settle();
+  Result<core::BatchReply> read_reply(const core::SaleTerms& terms) const;
   void settle_each(const core::BatchReply& reply);
+  Result<Answer> answer_to(const core::BatchReply& reply, std::size_t index, std::size_t& found) const;
   void settle_refused();
   void settle_failed();
   void answer_all(const Result<Answer>& answer);
@@ -67,10 +71,8 @@ class Flight {
   core::CallFlow flow_;
   core::Step step_ = core::Step::lease;
   Lease lease_;
-  std::string sale_;
-  Verb verb_ = Verb::reserve;
-  bool from_replica_ = false;
-  bool looking_ = false;          // look.lua instead of reserve.lua, since Redis refuses writes
+  Heading heading_;
+  bool looking_ = false;          // look.lua, since nothing else is asked, or since Redis refuses writes
   std::vector<Request*> aboard_;  // a request answered early leaves a nullptr: its index is taken
   std::vector<Request*> ashore_;  // those of the batch while they are answered
   std::vector<core::Asked> asked_;

@@ -176,34 +176,33 @@ bool Lane::has_copy_of(const Request& request) const {
   return flight_.has_copy_of(request);
 }
 
-bool Lane::next_ready(std::string& sale, Verb& verb, bool& from_replica) const {
+bool Lane::next_ready(Heading& heading) const {
   const std::lock_guard<std::mutex> lock(mutex_);
   const Deadline now = util::Clock::now();
   for (const Request* at = queue_.first(); at != nullptr; at = at->next) {
     if (at->not_before > now && at->deadline > now) continue;
-    sale = at->sale();
-    verb = at->verb;
-    from_replica = at->from_replica;
+    heading.sale = at->sale();
+    heading.errand = at->errand();
+    heading.from_replica = at->from_replica;
     return true;
   }
   return false;
 }
 
-void Lane::board(std::vector<Request*>& aboard, const std::string& sale, Verb verb, bool from_replica,
-                 milliseconds margin) {
+void Lane::board(std::vector<Request*>& aboard, const Heading& heading, milliseconds margin) {
   RequestList due;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     const Deadline now = util::Clock::now();
     std::size_t bytes = 0, walked = 0;
+    const bool keeps_order = shared_.options.lanes == 1;
     queue_.extract(
         [&](const Request& at) {
           if (aboard.size() >= shared_.options.batch_max || ++walked > kBatchWalkMax) return Pick::stop;
           // Too little time left for a round trip as slow as the slowest of late: better an honest `none` now.
           if (at.deadline <= now + margin) return Pick::take;
-          const bool travels = (verb == Verb::reserve) == (at.verb == Verb::reserve) &&
-                               from_replica == at.from_replica && at.not_before <= now && at.sale() == sale;
-          if (!travels) return Pick::leave;
+          if (at.not_before > now) return Pick::leave;
+          if (!heading.fits(at)) return keeps_order && at.sale() == heading.sale ? Pick::stop : Pick::leave;
           if (bytes > 0 && bytes + at.text.size() > kBatchBytesMax) return Pick::stop;
           bytes += at.text.size();
           return Pick::take;

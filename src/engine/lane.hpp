@@ -74,10 +74,10 @@ class Lane {
 
   // For the flight, by the leader only.
 
-  /// Describes the first request that is ready; false: there is none.
-  bool next_ready(std::string& sale, Verb& verb, bool& from_replica) const;
-  /// Moves up to a batch of ready requests that travel with the first one into `aboard`.
-  void board(std::vector<Request*>& aboard, const std::string& sale, Verb verb, bool from_replica, milliseconds margin);
+  /// Where the first request that is ready wants to go; false: there is none.
+  bool next_ready(Heading& heading) const;
+  /// Moves up to a batch of ready requests that go there into `aboard`.
+  void board(std::vector<Request*>& aboard, const Heading& heading, milliseconds margin);
   /// Takes everybody off board; a place may hold nullptr.
   void disembark(std::vector<Request*>& aboard, std::vector<Request*>& ashore);
   /// Takes one off board, leaving a nullptr in its place.

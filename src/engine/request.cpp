@@ -26,6 +26,21 @@ void Request::fill(const Call& call, Deadline until) {
   tag = call.tag;
 }
 
+Errand Request::errand() const {
+  switch (verb) {
+    case Verb::reserve:
+      return Errand::reserve;
+    case Verb::confirm:
+      return Errand::confirm;
+    case Verb::release:
+      return Errand::release;
+    case Verb::resolve:
+    case Verb::status:
+      break;
+  }
+  return Errand::look;
+}
+
 void Request::clear() {
   queue.reset();
   waiter = nullptr;

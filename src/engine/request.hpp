@@ -20,6 +20,9 @@ struct Waiter {
   Result<Answer> result = fail(ErrorCode::internal, "no answer was given");
 };
 
+/// Which script a request needs: those that need the same one of the same sale share a batch.
+enum class Errand : std::uint8_t { reserve, confirm, release, look };
+
 struct Request {
   Request* next = nullptr;
   std::string text;  ///< sale, buyer, request, item and payload back to back
@@ -46,6 +49,18 @@ struct Request {
   std::string_view item() const { return {text.data() + key().size(), item_bytes}; }
   std::string_view payload() const { return std::string_view(text).substr(key().size() + item_bytes); }
   core::Asked asked() const { return {buyer(), request(), item(), payload(), quantity}; }
+  Errand errand() const;
+};
+
+/// Where a flight goes, and so who may board it.
+struct Heading {
+  std::string sale;
+  Errand errand = Errand::reserve;
+  bool from_replica = false;
+
+  bool fits(const Request& request) const {
+    return errand == request.errand() && from_replica == request.from_replica && sale == request.sale();
+  }
 };
 
 /// What a walk through a list does with the request it has come to.

@@ -97,8 +97,6 @@ std::optional<Error> StockGate::Body::refuse(const Call& call) const {
     auto defect = core::check_call(call, shared_.options.payload_bytes_max);
     return Error{ErrorCode::invalid_argument, Effect::none, defect ? std::move(*defect) : "the call is malformed"};
   }
-  if (call.verb == Verb::confirm || call.verb == Verb::release)
-    return Error{ErrorCode::unsupported, Effect::none, "this version knows no confirm and release yet"};
   const Level level = call.level == Level::usual ? shared_.options.level : call.level;
   if (level != Level::primary)
     return Error{ErrorCode::unsupported, Effect::none, "this version answers at level primary only"};
@@ -224,7 +222,7 @@ Result<Answer> StockGate::reserve(const Call& call) {
 
 namespace {
 
-Call question(const OrderKey& order, CallOptions options, Verb verb) {
+Call about(const OrderKey& order, CallOptions options, Verb verb) {
   Call call;
   call.sale = order.sale;
   call.buyer = order.buyer;
@@ -237,12 +235,20 @@ Call question(const OrderKey& order, CallOptions options, Verb verb) {
 
 }  // namespace
 
+Result<Answer> StockGate::confirm(const OrderKey& order, CallOptions options) {
+  return engine::guarded([&] { return body_->call(about(order, options, Verb::confirm)); });
+}
+
+Result<Answer> StockGate::release(const OrderKey& order, CallOptions options) {
+  return engine::guarded([&] { return body_->call(about(order, options, Verb::release)); });
+}
+
 Result<Answer> StockGate::resolve(const OrderKey& order, CallOptions options) {
-  return engine::guarded([&] { return body_->call(question(order, options, Verb::resolve)); });
+  return engine::guarded([&] { return body_->call(about(order, options, Verb::resolve)); });
 }
 
 Result<Answer> StockGate::status(const OrderKey& order, CallOptions options) {
-  return engine::guarded([&] { return body_->call(question(order, options, Verb::status)); });
+  return engine::guarded([&] { return body_->call(about(order, options, Verb::status)); });
 }
 
 Result<std::size_t> StockGate::submit(const Call* calls, std::size_t count, CompletionQueue& queue) {

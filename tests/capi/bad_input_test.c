@@ -189,9 +189,6 @@ static void check_calls(void) {
   call.payload_size = sizeof(payload); /* above gate.payload_bytes_max */
   CHECK_ANSWER(flashsale_gate_call(gate, &call, NULL, &error), BAD);
   call = right_call();
-  call.verb = FLASHSALE_VERB_CONFIRM;
-  CHECK_ANSWER(flashsale_gate_call(gate, &call, NULL, &error), FLASHSALE_E_UNSUPPORTED);
-  call = right_call();
   answer = flashsale_gate_call(gate, &call, NULL, &error); /* nothing wrong with it, but there is no server */
   CHECK(answer == FLASHSALE_E_DISCONNECTED || answer == FLASHSALE_E_TIMED_OUT);
   CHECK_IS(flashsale_error_code(error), answer);

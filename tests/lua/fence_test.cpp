@@ -25,8 +25,10 @@ std::vector<Attempt> attempts(ScriptedSale& sale) {
   std::vector<std::string> look(arguments.begin(), arguments.begin() + 7);
   std::vector<std::string> retire = sale.control_arguments("");
   retire.resize(5);
+  const auto move = sale.move_command(Verb::confirm, {one("winner", "r1")});
   return {{"reserve", sale.control_keys(), arguments},
           {"look", {sale.keys.meta, sale.keys.buyers}, look},
+          {"move", sale.control_keys(), {move.begin() + 6, move.end()}},
           {"control", sale.control_keys(), sale.control_arguments("pause")},
           {"restock", sale.restock_keys(), sale.restock_arguments("1", "1", "a")},
           {"retire", sale.retire_keys(), retire}};
@@ -123,6 +125,7 @@ TEST_CASE("every script is late by the sale's own clock where the server's was s
 
 TEST_CASE("every script that writes an entry is fenced where the journal is gone, and writes nothing at all") {
   ScriptedSale sale;
+  sale.reserve({one("winner", "r1")});
   redis().command({"DEL", sale.keys.journal});
   const auto before = sale.everything();
   for (const Attempt& attempt : attempts(sale)) {
@@ -134,6 +137,7 @@ TEST_CASE("every script that writes an entry is fenced where the journal is gone
 
 TEST_CASE("every script that writes an entry is fenced where the journal is ahead of the sale") {
   ScriptedSale sale;
+  sale.reserve({one("winner", "r1")});
   redis().command({"XADD", sale.keys.journal, "7-0", "h", "another"});
   const auto before = sale.everything();
   for (const Attempt& attempt : attempts(sale)) {

@@ -114,12 +114,20 @@ class ScriptedSale {
   core::BatchReply reserve(const std::vector<core::Asked>& asked, std::int64_t not_after = kFarAway) {
     return decode(redis().command(encoder_.reserve(terms, asked, not_after, kNonce).front()), asked.size());
   }
+  core::BatchReply move(Verb verb, const std::vector<core::Asked>& asked, std::int64_t not_after = kFarAway) {
+    const Reply reply = redis().command(encoder_.move(terms, verb, asked, not_after, kNonce).front());
+    return need(core::read_move_reply(no_error(reply), kNonce, asked.size(), terms));
+  }
   core::BatchReply look(const std::vector<core::Asked>& asked, std::int64_t not_after = kFarAway) {
     return decode(redis().command(encoder_.look(terms, asked, not_after, kNonce).front()), asked.size());
   }
   /// The arguments that a batch would have, to be spoilt.
   std::vector<std::string> reserve_command(const std::vector<core::Asked>& asked) {
     const Command& command = encoder_.reserve(terms, asked, kFarAway, kNonce).front();
+    return {command.begin(), command.end()};
+  }
+  std::vector<std::string> move_command(Verb verb, const std::vector<core::Asked>& asked) {
+    const Command& command = encoder_.move(terms, verb, asked, kFarAway, kNonce).front();
     return {command.begin(), command.end()};
   }
 
@@ -152,8 +160,13 @@ class ScriptedSale {
 
  private:
   core::BatchReply decode(const Reply& reply, std::size_t count) const {
+    return need(core::read_batch_reply(no_error(reply), kNonce, count, terms));
+  }
+  static const Reply& no_error(const Reply& reply) {
     if (reply.type == Reply::Type::error) throw std::runtime_error(reply.text);
-    auto batch = core::read_batch_reply(reply, kNonce, count, terms);
+    return reply;
+  }
+  static core::BatchReply need(Result<core::BatchReply> batch) {
     if (!batch) throw std::runtime_error(batch.error().detail);
     return std::move(*batch);
   }
