@@ -1,0 +1,258 @@
+package flashsale
+
+// #include <flashsale/flashsale.h>
+import "C"
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// Gate is the hot path: it sells units of many sales through one pool. Calls made at the same time travel as one batch.
+//
+//	Reserve ... --> queue --> submitter --> library --> poller --> Reserve returns
+//
+// The submitter and the poller are goroutines, made by the first call, and neither sits in the library: however many
+// goroutines wait for answers, no OS thread does.
+type Gate struct {
+	handle // of explain's and the submitter's calls
+	c      *C.flashsale_gate_t
+
+	begin   sync.Once
+	failed  error // of begin
+	end     sync.Once
+	answers *completions
+	waiters waiters
+	queue   queue
+	over    sync.WaitGroup // the submitter
+	drained sync.WaitGroup // the poller
+}
+
+const (
+	timeoutMax = 30 * time.Second
+	// How long a call whose deadline has come waits for the library to say whether anything was sent.
+	verdictTime = 100 * time.Millisecond
+)
+
+// NewGate makes a gate. Goroutines, threads and connections come with the first call. Options: gate.*.
+func NewGate(pool *Pool, options ...Options) (*Gate, error) {
+	g := &Gate{handle: handle{what: "gate"}, queue: queue{wake: make(chan struct{}, 1)}}
+	err := withOptions(options, func(o *C.flashsale_options_t) error {
+		if err := pool.use(); err != nil {
+			return err
+		}
+		defer pool.mu.RUnlock()
+		return try(func(e **C.flashsale_error_t) C.int32_t { return C.flashsale_gate_create(pool.c, o, &g.c, e) })
+	})
+	if err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// Reserve asks for call.Quantity units of call.Item for call.Buyer; atomic, and idempotent by call.Request: a buyer's
+// same request always means the same purchase, and asked again after it won it hears the same order.
+//
+// Outcomes, the first that applies: AlreadyReserved, AlreadyConfirmed, AlreadyReleased, Expired, Dead (this request won
+// before) - Ended, Paused, NotStarted - LimitReached - SoldOut - Reserved. Below call.Level: Pending.
+//
+// Errors: ErrInvalidArgument, ErrNotFound, ErrConflict, ErrUnsupported, ErrRefused, ErrClosed, ErrInternal, ErrBusy
+// (effect none); ErrTimedOut, ErrDisconnected, ErrProtocol (none, or ErrUnknown: ask again with the same request, or
+// Resolve).
+//
+// The deadline of ctx, 30 s at most, is the call's timeout; without one that is gate.timeout_ms. If ctx is cancelled
+// after the call was handed in, the units may be the buyer's: ErrUnknown. Costs one round trip, shared with every other
+// caller of that moment.
+func (g *Gate) Reserve(ctx context.Context, call Call) (Answer, error) {
+	return g.call(ctx, VerbReserve, &call)
+}
+
+// Confirm makes a reservation final, so that it cannot expire: Confirmed, AlreadyConfirmed, AlreadyReleased, Expired,
+// Dead or NotReserved. Idempotent; errors and costs as Reserve.
+func (g *Gate) Confirm(ctx context.Context, call Call) (Answer, error) {
+	return g.call(ctx, VerbConfirm, &call)
+}
+
+// Release gives a reservation's units back: Released, AlreadyReleased, AlreadyConfirmed, Expired, Dead or NotReserved.
+// Idempotent; errors and costs as Reserve.
+func (g *Gate) Release(ctx context.Context, call Call) (Answer, error) {
+	return g.call(ctx, VerbRelease, &call)
+}
+
+// Resolve asks the primary what became of a request: AlreadyReserved, AlreadyConfirmed, AlreadyReleased, Expired, Dead
+// or NotReserved, which is final for a request that went through this gate, and for any other once 30 s have passed
+// since it was sent. Errors and costs as Reserve, with effect none.
+func (g *Gate) Resolve(ctx context.Context, call Call) (Answer, error) {
+	return g.call(ctx, VerbResolve, &call)
+}
+
+// Status is Resolve, but from a replica where one is fit; NotReserved is not final. What pages poll.
+func (g *Gate) Status(ctx context.Context, call Call) (Answer, error) {
+	return g.call(ctx, VerbStatus, &call)
+}
+
+// Submit hands in calls of any Verb at once and waits for them all; the answer to calls[i] is result i. With gate.lanes
+// 1 they are decided in this order. Each is bound by ctx, and answered, as if it had been made alone.
+func (g *Gate) Submit(ctx context.Context, calls []Call) []Result {
+	results := make([]Result, len(calls))
+	made := make([]*waiter, len(calls))
+	timeout, err := timeoutOf(ctx, 0, timeoutMax)
+	if err == nil {
+		err = g.start()
+	}
+	var fit []*waiter
+	for i := range calls {
+		if err != nil {
+			results[i].Err = err
+		} else if !calls[i].fits() {
+			results[i] = g.explain(&calls[i], uint32(timeout), Result{})
+		} else {
+			made[i] = newWaiter(&calls[i], uint32(timeout))
+			fit = append(fit, made[i])
+		}
+	}
+	if g.queue.put(fit...) {
+		for i, w := range made {
+			if w != nil {
+				results[i] = g.wait(ctx, w)
+			}
+		}
+		return results
+	}
+	for i, w := range made {
+		if w != nil {
+			results[i].Err = closed("gate")
+		}
+	}
+	return results
+}
+
+func (g *Gate) call(ctx context.Context, verb Verb, call *Call) (Answer, error) {
+	call.Verb = verb
+	timeout, err := timeoutOf(ctx, 0, timeoutMax)
+	if err != nil {
+		return Answer{}, err
+	}
+	if err := g.start(); err != nil {
+		return Answer{}, err
+	}
+	if !call.fits() {
+		result := g.explain(call, uint32(timeout), Result{})
+		return result.Answer, result.Err
+	}
+	w := newWaiter(call, uint32(timeout))
+	if !g.queue.put(w) {
+		return Answer{}, closed("gate")
+	}
+	result := g.wait(ctx, w)
+	return result.Answer, result.Err
+}
+
+// wait waits for an answer, or for the end of ctx, after which nobody hears it.
+func (g *Gate) wait(ctx context.Context, w *waiter) Result {
+	if !w.heard(ctx) {
+		effect := EffectUnknown
+		if w.call.Verb == VerbResolve || w.call.Verb == VerbStatus {
+			effect = EffectNone
+		}
+		return Result{Err: ended(ctx.Err(), effect)} // w stays: its answer is still to come
+	}
+	result, call, timeout := w.result, w.call, w.timeoutMs
+	w.free()
+	if errors.Is(result.Err, ErrInvalidArgument) {
+		return g.explain(&call, timeout, result)
+	}
+	return result
+}
+
+// explain asks again for a call that is known to be out of its bounds: an event has no room for a message, and the rules
+// should stand in the library alone. Such a call never gets as far as Redis.
+func (g *Gate) explain(call *Call, timeoutMs uint32, heard Result) Result {
+	if err := g.use(); err != nil {
+		return Result{Err: err}
+	}
+	defer g.mu.RUnlock()
+	b := newBatch(1, call.size())
+	defer b.free()
+	b.add(call, timeoutMs, 0)
+	err := try(func(e **C.flashsale_error_t) C.int32_t { return C.flashsale_gate_call(g.c, &b.records[0], nil, e) })
+	if err != nil {
+		heard.Err = err
+	}
+	return heard
+}
+
+// start makes what the first call needs.
+func (g *Gate) start() error {
+	g.begin.Do(func() {
+		if g.answers, g.failed = newCompletions(); g.failed != nil {
+			return
+		}
+		g.over.Add(1)
+		g.drained.Add(1)
+		go g.submit()
+		go g.poll()
+	})
+	return g.failed
+}
+
+// Close ends the gate: calls still waiting are ErrClosed. Blocks one round trip at most.
+func (g *Gate) Close() error {
+	g.end.Do(func() {
+		g.begin.Do(func() { g.failed = closed("gate") })
+		g.queue.close()
+		g.over.Wait()
+		g.handle.close(func() { C.flashsale_gate_destroy(&g.c) }) // every call accepted has its event now
+		if g.answers != nil {
+			g.answers.stop()
+			g.drained.Wait()
+			g.answers.destroy()
+		}
+	})
+	return nil
+}
+
+// submit hands in what callers queue, until the gate is closed.
+func (g *Gate) submit() {
+	defer g.over.Done()
+	b := newBatch(batchCalls, batchBytes)
+	defer b.free()
+	var taken []*waiter
+	for g.queue.wait() {
+		for taken = g.queue.take(taken); len(taken) > 0; taken = g.queue.take(taken) {
+			for rest := taken; len(rest) > 0; {
+				rest = rest[g.hand(b, rest):]
+			}
+		}
+	}
+}
+
+// hand hands in as many calls from the front as fill a batch, and returns how many.
+func (g *Gate) hand(b *batch, calls []*waiter) int {
+	b.clear()
+	g.waiters.add(b, calls)
+	var accepted C.size_t
+	err := try(func(e **C.flashsale_error_t) C.int32_t {
+		return C.flashsale_gate_submit(g.c, &b.records[0], C.size_t(b.count), g.answers.c, &accepted, e)
+	})
+	for i := int(accepted); i < b.count; i++ {
+		g.waiters.take(uint64(b.records[i].tag)).answer(Result{Err: err})
+	}
+	return b.count
+}
+
+// poll gives answers to their callers, until the gate is closed and nothing is outstanding.
+func (g *Gate) poll() {
+	defer g.drained.Done()
+	deliver := func(events []C.flashsale_event_t) {
+		for i := range events {
+			g.waiters.take(uint64(events[i].tag)).answer(toResult(&events[i]))
+		}
+	}
+	g.answers.each(deliver)
+	for g.answers.outstanding() > 0 {
+		deliver(g.answers.drain())
+	}
+}

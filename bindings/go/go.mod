@@ -1,0 +1,3 @@
+module flashsale
+
+go 1.19
