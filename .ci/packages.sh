@@ -17,6 +17,7 @@ _program_of() {
     redis-tools) echo redis-cli ;;
     pkg-config) echo pkg-config ;;
     prometheus) echo promtool ;;
+    golang-go) echo go ;;
   esac
 }
 
