@@ -17,22 +17,22 @@ namespace flashsale {
 
 /// What became of one submitted call: a fixed record of integers.
 struct Event {
-  std::uint64_t tag = 0;         ///< Call::tag
-  std::int32_t code = 0;         ///< an Outcome (> 0) or an ErrorCode (< 0)
-  Effect effect = Effect::none;  ///< of an error
-  Level level = Level::primary;  ///< of an outcome
-  PauseReason reason = PauseReason::none;
-  std::uint32_t index = 0;  ///< with epoch and seq: the order
-  std::uint64_t epoch = 0;  ///< 0: no order
-  std::uint64_t seq = 0;
-  std::int64_t remaining = -1;
-  std::int64_t hold_until_ms = 0;
-  std::int64_t retry_after_ms = 0;
+  std::uint64_t tag = 0;                   ///< Call::tag
+  std::int32_t code = 0;                   ///< an Outcome (> 0) or an ErrorCode (< 0)
+  Effect effect = Effect::none;            ///< of an error
+  Level level = Level::primary;            ///< of an outcome
+  PauseReason reason = PauseReason::none;  ///< as in Answer
+  std::uint32_t index = 0;                 ///< with epoch and seq: the order
+  std::uint64_t epoch = 0;                 ///< 0: no order
+  std::uint64_t seq = 0;                   ///< of the order
+  std::int64_t remaining = -1;             ///< as in Answer
+  std::int64_t hold_until_ms = 0;          ///< as in Answer
+  std::int64_t retry_after_ms = 0;         ///< as in Answer
 
-  bool is_outcome() const { return code > 0; }
+  bool is_outcome() const { return code > 0; }                      ///< an outcome, not an error
   Outcome outcome() const { return static_cast<Outcome>(code); }    ///< only if is_outcome()
   ErrorCode error() const { return static_cast<ErrorCode>(code); }  ///< only if not
-  OrderId order() const { return {{epoch, seq}, index}; }
+  OrderId order() const { return {{epoch, seq}, index}; }           ///< or no order
 };
 
 /// A bounded queue of events. Many gates and threads may fill it; one thread at a time drains it.
@@ -59,8 +59,8 @@ class CompletionQueue {
   /// Calls accepted and not yet drained.
   std::size_t outstanding() const;
 
-  class State;  ///< the engine's side
-  const std::shared_ptr<State>& state() const { return state_; }
+  class State;                                                    ///< the engine's side
+  const std::shared_ptr<State>& state() const { return state_; }  ///< for the engine alone
 
  private:
   std::shared_ptr<State> state_;

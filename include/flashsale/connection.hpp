@@ -20,8 +20,9 @@ using Command = std::vector<std::string_view>;
 
 /// One RESP2 reply. An `error` is a reply too: its text begins with its code, for instance `NOSCRIPT`.
 struct Reply {
+  /// RESP2's; a status is a text.
   enum class Type : std::uint8_t { nil, integer, text, error, array };
-  Type type = Type::nil;
+  Type type = Type::nil;        ///< which
   std::int64_t integer = 0;     ///< of integer
   std::string text;             ///< of text (simple or bulk) and error; binary-safe
   std::vector<Reply> elements;  ///< of array
@@ -30,8 +31,8 @@ struct Reply {
 /// The replies that arrived, in order, and, if not all did, the error for the rest.
 /// Its effect is `none` only if not one byte of the first command without a reply was handed to the kernel.
 struct RoundTrip {
-  std::vector<Reply> replies;
-  std::optional<Error> error;
+  std::vector<Reply> replies;  ///< as many as arrived, one a command
+  std::optional<Error> error;  ///< why there are no more
 };
 
 /// One connection to one Redis node. Used by one thread at a time, not bound to one.
@@ -41,9 +42,9 @@ class Connection {
 
   /// The engine's own note: how far the node's clock is ahead of the local monotonic one. Implementations leave it be.
   struct Clock {
-    bool known = false;
-    std::int64_t ahead_ms = 0;
-  } clock;
+    bool known = false;         ///< whether anybody asked yet
+    std::int64_t ahead_ms = 0;  ///< the node's TIME - ours
+  } clock;                      ///< of this connection
 
   /// Sends `commands` in one write where it can and waits until `deadline` for their replies. Never blocks longer,
   /// never throws. Any error but `timed_out` has closed the connection. After `timed_out` the replies are still

@@ -26,20 +26,27 @@ class ConnectionPool;
 /// The pool must outlive it.
 class Lease {
  public:
+  /// Of nothing.
   Lease() = default;
+  /// For pools: lends `connection` until the lease ends.
   Lease(ConnectionPool* pool, Connection* connection) : pool_(pool), connection_(connection) {}
+  /// @{ The other one lends nothing any more.
   Lease(Lease&& other) noexcept : Lease() { swap(other); }
   Lease& operator=(Lease&& other) noexcept {
     Lease(std::move(other)).swap(*this);
     return *this;
   }
+  /// @}
   Lease(const Lease&) = delete;
   Lease& operator=(const Lease&) = delete;
   inline ~Lease();
 
+  /// Whether it lends anything.
   explicit operator bool() const { return connection_ != nullptr; }
+  /// @{ What is lent, for as long as the lease lives.
   Connection* operator->() const { return connection_; }
   Connection* get() const { return connection_; }
+  /// @}
 
   /// Tells the pool what was heard. Except after `ask` the connection is not lent again.
   inline void report(Heard heard, std::string_view text = {});
@@ -64,9 +71,10 @@ class ConnectionPool {
   /// Errors, all with effect none: timed_out, disconnected (detail says why), refused (authentication), closed.
   virtual Result<Lease> acquire(Role role, std::uint16_t slot, Deadline deadline) = 0;
 
-  /// For Lease only: what was heard on `connection`, and its return. Every lease is given back exactly once.
+  /// @{ For Lease only: what was heard on `connection`, and its return. Every lease is given back exactly once.
   virtual void report(Connection* connection, Heard heard, std::string_view text) = 0;
   virtual void give_back(Connection* connection) = 0;
+  /// @}
 };
 
 inline Lease::~Lease() {

@@ -25,17 +25,17 @@ enum class ErrorCode : std::int32_t {
   forked = -12,           ///< the object was used before a fork and belongs to the parent
   internal = -13,         ///< a defect, or memory ran out
 };
-std::string_view name(ErrorCode code);
+std::string_view name(ErrorCode code);  ///< for instance "timed_out"
 
 /// What a failed call did to Redis. `none`: certainly nothing. `unknown`: ask again with the same request.
 enum class Effect : std::int32_t { none = 0, unknown = 1 };
-std::string_view name(Effect effect);
+std::string_view name(Effect effect);  ///< "none" or "unknown"
 
 /// An error: what to branch on (`code`, `effect`) and one line for a person (`detail`, never parsed, no secrets).
 struct Error {
-  ErrorCode code = ErrorCode::internal;
-  Effect effect = Effect::none;
-  std::string detail;
+  ErrorCode code = ErrorCode::internal;  ///< what kind
+  Effect effect = Effect::none;          ///< what became of Redis
+  std::string detail;                    ///< what, for a person
 
   /// True if waiting can help: asking again with the same request is right.
   bool retryable() const;
@@ -44,6 +44,7 @@ struct Error {
 /// `<code>: <detail>`, and ` (effect unknown)` where it is.
 std::string to_string(const Error& error);
 
+/// A value, or why there is none.
 template <class T>
 using Result = tl::expected<T, Error>;
 

@@ -38,12 +38,12 @@
  *     FLASHSALE_E_INVALID_ARGUMENT. The records of arrays have no such field; their size is an argument.
  *  9. Threads: every function is thread-safe, except on one error, options or sale handle, which has one user at a
  *     time. Functions that may block say how long; the others do no I/O. The library's own threads block all signals.
- * 10. Forks: a handle that was not used before the fork works in the child; one that was answers FLASHSALE_E_FORKED
+ *  10. Forks: a handle that was not used before the fork works in the child; one that was answers FLASHSALE_E_FORKED
  *     there and may only be destroyed.
- * 11. The library prints nothing, installs no handlers, never aborts, reads no environment but FLASHSALE_SINKS, and
+ *  11. The library prints nothing, installs no handlers, never aborts, reads no environment but FLASHSALE_SINKS, and
  *     calls nothing of the caller's.
- * 12. Times are Unix milliseconds by Redis' clock (`_ms`, int64_t) or spans in milliseconds (`_ms`, uint32_t).
- * 13. This ABI only grows while FLASHSALE_ABI and the SONAME stay: what is here keeps its name, layout and meaning.
+ *  12. Times are Unix milliseconds by Redis' clock (`_ms`, int64_t) or spans in milliseconds (`_ms`, uint32_t).
+ *  13. This ABI only grows while FLASHSALE_ABI and the SONAME stay: what is here keeps its name, layout and meaning.
  */
 #ifndef FLASHSALE_FLASHSALE_H
 #define FLASHSALE_FLASHSALE_H
@@ -51,6 +51,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/** Of every function that the library exports. */
 #if defined(__GNUC__)
 #define FLASHSALE_API __attribute__((visibility("default")))
 #else
@@ -111,7 +112,10 @@ enum {
 };
 
 /** What a failed call did to Redis. */
-enum { FLASHSALE_EFFECT_NONE = 0, FLASHSALE_EFFECT_UNKNOWN = 1 };
+enum {
+  FLASHSALE_EFFECT_NONE = 0,   /**< nothing, certainly */
+  FLASHSALE_EFFECT_UNKNOWN = 1 /**< ask again with the same request */
+};
 
 /** What a call asks a gate to do. */
 enum {
@@ -161,9 +165,11 @@ enum { FLASHSALE_LOG_INFO = 1, FLASHSALE_LOG_WARNING = 2, FLASHSALE_LOG_ALARM = 
 /** For flashsale_controller_schedule: leave this time as it is. */
 #define FLASHSALE_UNCHANGED ((int64_t)-1)
 
-/** Bytes that hold every value of convention 5's ids, an order's name and a line, with the NUL. */
+/** Bytes that hold every id of convention 5, with the NUL. */
 #define FLASHSALE_ID_CAPACITY 72
+/** The same for an order as text. */
 #define FLASHSALE_ORDER_CAPACITY 56
+/** The same for a log line and an obstacle. */
 #define FLASHSALE_LINE_CAPACITY 1024
 /** Bytes that hold every preloaded info, with the NUL. */
 #define FLASHSALE_INFO_CAPACITY 16385
@@ -186,21 +192,21 @@ typedef struct flashsale_worker_t flashsale_worker_t;           /**< carries ord
 typedef struct flashsale_call_t {
   uint32_t struct_size; /**< sizeof(flashsale_call_t) */
   int32_t verb;         /**< FLASHSALE_VERB_*; flashsale_gate_reserve ignores it */
-  const char* sale;
-  size_t sale_size;
-  const char* item; /**< of reserve only */
-  size_t item_size;
-  const char* buyer;
-  size_t buyer_size;
-  const char* request; /**< the caller's id of one purchase intent; keep it for retries */
-  size_t request_size;
-  const void* payload; /**< of reserve only: opaque bytes that end in the order's row; NULL if there are none */
-  size_t payload_size; /**< 0..gate.payload_bytes_max */
-  uint32_t quantity;   /**< of reserve only: 1..1,000,000 */
-  uint32_t timeout_ms; /**< 1..30,000; 0 is gate.timeout_ms */
-  int32_t level;       /**< FLASHSALE_LEVEL_*; an answer below it is FLASHSALE_PENDING */
-  uint32_t reserved;   /**< 0 */
-  uint64_t tag;        /**< of submit: comes back in the event */
+  const char* sale;     /**< where */
+  size_t sale_size;     /**< its length in bytes, like every `_size` */
+  const char* item;     /**< of reserve only: what */
+  size_t item_size;     /**< 1..64 */
+  const char* buyer;    /**< who; the caller vouches for it */
+  size_t buyer_size;    /**< 1..64 */
+  const char* request;  /**< the caller's id of one purchase intent; keep it for retries */
+  size_t request_size;  /**< 1..64 */
+  const void* payload;  /**< of reserve only: opaque bytes that end in the order's row; NULL if there are none */
+  size_t payload_size;  /**< 0..gate.payload_bytes_max */
+  uint32_t quantity;    /**< of reserve only: 1..1,000,000 */
+  uint32_t timeout_ms;  /**< 1..30,000; 0 is gate.timeout_ms */
+  int32_t level;        /**< FLASHSALE_LEVEL_*; an answer below it is FLASHSALE_PENDING */
+  uint32_t reserved;    /**< 0 */
+  uint64_t tag;         /**< of submit: comes back in the event */
 } flashsale_call_t;
 
 /** A call to reserve one unit, but for the ids: all 0 except struct_size, verb and quantity. */
@@ -212,18 +218,18 @@ typedef struct flashsale_call_t {
 
 /** The answer to one call. */
 typedef struct flashsale_answer_t {
-  uint32_t struct_size; /**< sizeof(flashsale_answer_t) */
-  int32_t outcome;      /**< what the function returned; 0 after an error */
-  uint64_t epoch;       /**< with seq and index: the order; 0 is no order */
-  uint64_t seq;
-  uint32_t index;
-  int32_t level;          /**< FLASHSALE_LEVEL_*: what this answer has reached */
-  int64_t remaining;      /**< units of the item left after the batch; -1 is not told */
-  int64_t hold_until_ms;  /**< 0: no hold */
-  int64_t retry_after_ms; /**< not before that many ms can asking again help; 0: at will */
-  int32_t reason;         /**< FLASHSALE_REASON_*, of FLASHSALE_PAUSED */
-  uint32_t reserved;
-  char order[FLASHSALE_ORDER_CAPACITY]; /**< `<epoch>-<seq>.<index>`, or empty */
+  uint32_t struct_size;                 /**< sizeof(flashsale_answer_t) */
+  int32_t outcome;                      /**< what the function returned; 0 after an error */
+  uint64_t epoch;                       /**< with seq and index: the order; 0 is no order */
+  uint64_t seq;                         /**< of the order */
+  uint32_t index;                       /**< of the order */
+  int32_t level;                        /**< FLASHSALE_LEVEL_*: what this answer has reached */
+  int64_t remaining;                    /**< units of the item left after the batch; -1 is not told */
+  int64_t hold_until_ms;                /**< 0: no hold */
+  int64_t retry_after_ms;               /**< not before that many ms can asking again help; 0: at will */
+  int32_t reason;                       /**< FLASHSALE_REASON_*, of FLASHSALE_PAUSED */
+  uint32_t reserved;                    /**< 0 */
+  char order[FLASHSALE_ORDER_CAPACITY]; /**< the order as text, `1-7.0`, or empty */
 } flashsale_answer_t;
 
 /** An empty answer: all 0 except struct_size. */
@@ -237,7 +243,8 @@ typedef struct flashsale_event_t {
   uint64_t tag;   /**< flashsale_call_t.tag */
   int32_t code;   /**< an outcome (> 0) or an error (< 0) */
   int32_t effect; /**< FLASHSALE_EFFECT_*, of an error */
-  int32_t level;  /**< as in flashsale_answer_t, like everything below */
+  /** @{ As in flashsale_answer_t. */
+  int32_t level;
   int32_t reason;
   uint32_t index;
   uint32_t reserved;
@@ -246,6 +253,7 @@ typedef struct flashsale_event_t {
   int64_t remaining;
   int64_t hold_until_ms;
   int64_t retry_after_ms;
+  /** @} */
 } flashsale_event_t;
 
 /** A sale as Redis has it. */
@@ -262,13 +270,13 @@ typedef struct flashsale_status_t {
   uint32_t replicas;         /**< least number of replicas for FLASHSALE_LEVEL_REPLICAS */
   uint32_t buyer_orders_max; /**< orders that one buyer may have */
   uint64_t at_epoch;         /**< the last entry written */
-  uint64_t at_seq;
-  uint64_t watermark_epoch; /**< the last entry known to be in the database */
-  uint64_t watermark_seq;
-  uint64_t waiting;    /**< entries (journal) or orders (list) not handed over yet */
-  uint32_t item_count; /**< how many items the sale has: 1..64 */
-  uint32_t reserved;
-  char phase[16]; /**< what a page should call it now: not_started, open, paused, draining, ended */
+  uint64_t at_seq;           /**< of the same */
+  uint64_t watermark_epoch;  /**< the last entry known to be in the database */
+  uint64_t watermark_seq;    /**< of the same */
+  uint64_t waiting;          /**< entries (journal) or orders (list) not handed over yet */
+  uint32_t item_count;       /**< how many items the sale has: 1..64 */
+  uint32_t reserved;         /**< 0 */
+  char phase[16];            /**< what a page should call it now: not_started, open, paused, draining, ended */
 } flashsale_status_t;
 
 /** An empty status: all 0 except struct_size. */
@@ -279,20 +287,20 @@ typedef struct flashsale_status_t {
 
 /** A record: one item of a status. */
 typedef struct flashsale_item_t {
-  char item[FLASHSALE_ID_CAPACITY];
-  int64_t total;  /**< units for sale */
-  int64_t booked; /**< units held, bought, or on their way back */
-  int64_t limit;  /**< units that one buyer may hold */
+  char item[FLASHSALE_ID_CAPACITY]; /**< its id */
+  int64_t total;                    /**< units for sale */
+  int64_t booked;                   /**< units held, bought, or on their way back */
+  int64_t limit;                    /**< units that one buyer may hold */
 } flashsale_item_t;
 
 /** What a worker has done so far. */
 typedef struct flashsale_report_t {
-  uint32_t struct_size; /**< sizeof(flashsale_report_t) */
-  uint32_t reserved;
-  uint64_t orders;  /**< committed by this worker */
-  uint64_t commits; /**< transactions of this worker */
-  uint64_t dead;    /**< orders set aside by this worker */
-  uint64_t reconciles;
+  uint32_t struct_size;                      /**< sizeof(flashsale_report_t) */
+  uint32_t reserved;                         /**< 0 */
+  uint64_t orders;                           /**< committed by this worker */
+  uint64_t commits;                          /**< transactions of this worker */
+  uint64_t dead;                             /**< orders set aside by this worker */
+  uint64_t reconciles;                       /**< finished by this worker */
   uint64_t behind;                           /**< entries left in the journals at the last look */
   char waiting_for[FLASHSALE_LINE_CAPACITY]; /**< empty: nothing; else the newest obstacle, for a person */
 } flashsale_report_t;
@@ -305,14 +313,14 @@ typedef struct flashsale_report_t {
 
 /** One option. The strings are the library's and stay. */
 typedef struct flashsale_option_t {
-  uint32_t struct_size; /**< sizeof(flashsale_option_t) */
-  uint32_t reserved;
+  uint32_t struct_size;      /**< sizeof(flashsale_option_t) */
+  uint32_t reserved;         /**< 0 */
   const char* name;          /**< `gate.lanes`; what stands before the dot says whose it is */
   const char* type;          /**< `integer`, `boolean` (true, false), `text`, or the words to choose from: `a|b|c` */
   const char* default_value; /**< as flashsale_options_set takes it; empty: none */
   const char* doc;           /**< one sentence */
   int64_t least;             /**< of an integer; of a text, its length in bytes */
-  int64_t most;
+  int64_t most;              /**< likewise */
 } flashsale_option_t;
 
 /** An empty option: all 0 except struct_size. */
@@ -321,9 +329,9 @@ typedef struct flashsale_option_t {
 
 /** A record: one constant of this header. */
 typedef struct flashsale_code_t {
-  const char* kind; /**< outcome, error, effect, verb, level, reason, state, queue, role, log */
-  const char* name; /**< `sold_out`: the one spelling in every language */
-  int32_t value;
+  const char* kind;     /**< outcome, error, effect, verb, level, reason, state, queue, role, log */
+  const char* name;     /**< `sold_out`: the one spelling in every language */
+  int32_t value;        /**< what the header calls FLASHSALE_SOLD_OUT */
   uint32_t holds_stock; /**< 1: an outcome by which the buyer holds units */
 } flashsale_code_t;
 

@@ -7,8 +7,9 @@
 
 namespace flashsale {
 
+/// How much a line matters. An alarm wants a person.
 enum class LogLevel : std::int32_t { info = 1, warning = 2, alarm = 3 };
-std::string_view name(LogLevel level);
+std::string_view name(LogLevel level);  ///< for instance "alarm"
 
 /// Called with one line, without its end, from whichever thread has something to say. Must not block or throw.
 using LogFunction = std::function<void(LogLevel, std::string_view)>;

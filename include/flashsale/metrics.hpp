@@ -25,7 +25,9 @@ struct Metrics {
   std::uint64_t reconciles = 0;        ///< that they finished
   std::uint64_t entries_behind = 0;    ///< a gauge: journal entries not in the database at their last look
 
+  /// Answers with that outcome.
   std::uint64_t of(Outcome outcome) const { return answers[static_cast<std::size_t>(outcome) % 16]; }
+  /// Errors with that code and effect.
   std::uint64_t of(ErrorCode code, Effect effect) const {
     return errors[static_cast<std::size_t>(-static_cast<int>(code)) % 14][effect == Effect::none ? 0 : 1];
   }

@@ -9,6 +9,7 @@
 
 namespace flashsale {
 
+/// Of make_pool.
 struct PoolOptions {
   // Behaviour
   milliseconds connect_timeout{1000};  ///< one attempt: name look-up, connect, AUTH, SELECT, ROLE. 1 ms..30 s
@@ -20,6 +21,7 @@ struct PoolOptions {
   milliseconds idle_check{5000};     ///< a connection idle for longer is PINGed before it is lent
 };
 
+/// Of a StockGate.
 struct GateOptions {
   // Behaviour
   milliseconds timeout{250};             ///< of a call that names none. 1 ms..30 s
@@ -33,10 +35,12 @@ struct GateOptions {
   std::size_t waiting_max = 65'536;  ///< requests accepted and not answered, 1..1,048,576; one more is `busy`
 };
 
+/// Of a SaleController.
 struct ControllerOptions {
   milliseconds timeout{5000};  ///< of one act, with its way to the database. 1 ms..60 s
 };
 
+/// Of an OrderWorker.
 struct WorkerOptions {
   // Behaviour
   milliseconds watch_every{1000};   ///< how often the fence and what is untold are looked at

@@ -19,12 +19,12 @@ namespace flashsale {
 
 /// A won request as it travels. Owns its strings; the payload is byte for byte what the caller gave.
 struct Order {
-  OrderId id;
-  std::string buyer;
-  std::string item;
-  std::uint32_t quantity = 0;
-  std::string request;
-  std::string payload;
+  OrderId id;                  ///< given by the sale
+  std::string buyer;           ///< as in Call, like the rest
+  std::string item;            ///< what
+  std::uint32_t quantity = 0;  ///< how many units
+  std::string request;         ///< by which request
+  std::string payload;         ///< the caller's bytes
 };
 
 /// What a journal entry does to its sale.
@@ -43,12 +43,12 @@ enum class EntryKind : std::uint8_t {
   expire,
   reopen
 };
-std::string_view name(EntryKind kind);
+std::string_view name(EntryKind kind);  ///< for instance "restock"
 
 /// One entry of the journal: one batch, or one control act.
 struct JournalEntry {
-  Position at;
-  EntryKind kind{};
+  Position at;                     ///< its place
+  EntryKind kind{};                ///< what it does
   std::string nonce;               ///< this entry's own, random
   std::string link;                ///< the previous entry's nonce; `-` in an epoch's first entry
   std::int64_t at_ms = 0;          ///< Redis' clock
@@ -60,7 +60,7 @@ struct JournalEntry {
 
 /// An element taken from a list, until it is acknowledged.
 struct TakenOrder {
-  Order order;
+  Order order;          ///< what was won
   std::string element;  ///< the element as Redis holds it
   std::string defect;   ///< not empty: the element does not decode, and why; `order` is empty then
 };
@@ -69,6 +69,7 @@ struct TakenOrder {
 /// most, costs the round trips it names, and fails with timed_out, disconnected, refused or protocol.
 class OrderQueue {
  public:
+  /// Shares `pool`.
   explicit OrderQueue(std::shared_ptr<ConnectionPool> pool);
 
   /// Journal mode: up to `count` entries (1..10,000) after `after`, oldest first; changes nothing. One round trip.

@@ -27,46 +27,51 @@ namespace flashsale {
 
 /// Where a sale stands. In Redis only the middle five occur; `creating` and `retired` are known to the database alone.
 enum class SaleState : std::uint8_t { creating, created, open, paused, draining, closed, retired };
-std::string_view name(SaleState state);
-std::optional<SaleState> sale_state(std::string_view name);
+std::string_view name(SaleState state);                      ///< for instance "draining"
+std::optional<SaleState> sale_state(std::string_view name);  ///< back from its name; nothing if it is none
 
+/// What became of an order, as the database has it.
 enum class OrderState : std::uint8_t { reserved, confirmed, released, expired };
-std::string_view name(OrderState state);
-std::optional<OrderState> order_state(std::string_view name);
+std::string_view name(OrderState state);                       ///< for instance "confirmed"
+std::optional<OrderState> order_state(std::string_view name);  ///< back from its name; nothing if it is none
 
+/// An item of a sale.
 struct ItemRow {
-  std::string item;
-  std::int64_t total = 0;
+  std::string item;        ///< as ItemId
+  std::int64_t total = 0;  ///< units for sale
   std::int64_t limit = 0;  ///< units that one buyer may hold
   std::int64_t sold = 0;   ///< units of the orders that hold stock; put_sale ignores it for an item that exists
 };
 
+/// A sale.
 struct SaleRow {
-  std::string sale;
-  SaleState state = SaleState::creating;
-  std::string uuid;            ///< of the create that made the row
-  std::int64_t opens_ms = 0;   ///< Unix ms by Redis' clock
-  std::int64_t closes_ms = 0;  ///< 0: never by itself
-  std::int64_t hold_ms = 0;    ///< 0: no holds
-  std::int64_t probe_ms = 0;
-  std::uint32_t replicas = 0;  ///< least number of replicas for level `replicas`
-  std::uint32_t buyer_orders_max = 0;
-  std::uint64_t fence_epoch = 0;  ///< only this epoch, or reconcile's holder, may commit
-  Position watermark{};           ///< the last entry applied
-  std::string link;               ///< its nonce
-  std::string rec_uuid;           ///< who reconciles; empty: nobody
-  std::int64_t rec_beat_ms = 0;   ///< when that was last heard of, by the database's clock
-  std::vector<ItemRow> items;     ///< in the order of create, which never changes
+  std::string sale;                       ///< as SaleId
+  SaleState state = SaleState::creating;  ///< where its entries brought it
+  std::string uuid;                       ///< of the create that made the row
+  std::int64_t opens_ms = 0;              ///< Unix ms by Redis' clock
+  std::int64_t closes_ms = 0;             ///< 0: never by itself
+  std::int64_t hold_ms = 0;               ///< 0: no holds
+  std::int64_t probe_ms = 0;              ///< how stale a refusal may be
+  std::uint32_t replicas = 0;             ///< least number of replicas for level `replicas`
+  std::uint32_t buyer_orders_max = 0;     ///< orders that one buyer may have
+  std::uint64_t fence_epoch = 0;          ///< only this epoch, or reconcile's holder, may commit
+  Position watermark{};                   ///< the last entry applied
+  std::string link;                       ///< its nonce
+  std::string rec_uuid;                   ///< who reconciles; empty: nobody
+  std::int64_t rec_beat_ms = 0;           ///< when that was last heard of, by the database's clock
+  std::vector<ItemRow> items;             ///< in the order of create, which never changes
 };
 
+/// An order.
 struct OrderRow {
-  Order order;
-  OrderState state = OrderState::reserved;
-  bool credited = true;  ///< false: released or expired here, its units not yet back in Redis
+  Order order;                              ///< as it was won
+  OrderState state = OrderState::reserved;  ///< what became of it
+  bool credited = true;                     ///< false: released or expired here, its units not yet back in Redis
 };
 
+/// An order set aside.
 struct DeadRow {
-  Order order;
+  Order order;         ///< as far as it reads
   std::string reason;  ///< OVERSOLD, OVER_LIMIT, or what the database said
   Position at;         ///< the entry that held it
   bool told = false;   ///< true: its buyer's record in Redis says so
@@ -74,9 +79,9 @@ struct DeadRow {
 
 /// A restock that happened.
 struct OperationRow {
-  std::string operation;
-  std::string item;
-  std::int64_t units = 0;
+  std::string operation;   ///< as OperationId
+  std::string item;        ///< of which item
+  std::int64_t units = 0;  ///< how many more, or fewer
 };
 
 /// What became of one order handed to insert_orders.
@@ -116,14 +121,16 @@ class SinkTransaction {
                                                         std::size_t count) = 0;
   /// One buyer's order for a request, if it is there.
   virtual Result<std::optional<OrderRow>> find_order(SaleId sale, BuyerId buyer, RequestId request) = 0;
-  /// Up to `count` orders not credited yet, oldest first; and marks those given as credited.
+  /// Up to `count` orders not credited yet, oldest first.
   virtual Result<std::vector<OrderRow>> uncredited(SaleId sale, std::size_t count) = 0;
+  /// Marks these orders as credited.
   virtual Result<Done> mark_credited(SaleId sale, const OrderId* orders, std::size_t count) = 0;
 
   /// Sets an order aside (the same one twice is one row); its id, reason and raw bytes are kept.
   virtual Result<Done> set_aside(SaleId sale, const DeadRow& dead) = 0;
   /// Rows set aside, by order id: all, or only those not told.
   virtual Result<std::vector<DeadRow>> dead(SaleId sale, bool only_untold) = 0;
+  /// Marks these orders as told.
   virtual Result<Done> mark_told(SaleId sale, const OrderId* orders, std::size_t count) = 0;
 
   /// Records a restock; false if this operation of this sale was recorded before.
@@ -141,6 +148,7 @@ class SinkTransaction {
 /// A database. Thread-safe; construction does no I/O, the first transaction connects and migrates the schema.
 class OrderSink {
  public:
+  /// What a transaction is for.
   enum class Access : std::uint8_t { read, write };
 
   virtual ~OrderSink() = default;

@@ -21,8 +21,8 @@ namespace flashsale {
 
 /// What a worker has done so far, and what holds it up.
 struct WorkerReport {
-  std::uint64_t orders = 0;  ///< committed by this worker
-  std::uint64_t commits = 0;
+  std::uint64_t orders = 0;      ///< committed by this worker
+  std::uint64_t commits = 0;     ///< transactions of this worker
   std::uint64_t dead = 0;        ///< set aside by this worker
   std::uint64_t reconciles = 0;  ///< finished by this worker
   std::uint64_t behind = 0;      ///< entries that were left in the journals at the last look
@@ -51,6 +51,7 @@ class OrderWorker {
   /// Makes `run` and `drain` return after the transaction under way. Safe from any thread and from a signal handler.
   void stop() noexcept;
 
+  /// What it has done so far. Does no I/O.
   WorkerReport report() const;
 
  private:

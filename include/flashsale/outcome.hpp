@@ -26,23 +26,23 @@ enum class Outcome : std::int32_t {
   limit_reached = 14,     ///< of reserve: the buyer would hold more than the item's limit, or too many orders
   sold_out = 15,          ///< of reserve: fewer units are left than asked for
 };
-std::string_view name(Outcome outcome);
+std::string_view name(Outcome outcome);  ///< for instance "sold_out"
 
 /// True if the buyer holds units by this outcome: reserved, already_reserved, confirmed, already_confirmed.
 bool holds_stock(Outcome outcome);
 
 /// Why a sale is paused.
 enum class PauseReason : std::int32_t {
-  none = 0,
+  none = 0,             ///< it is not
   operator_paused = 1,  ///< SaleController::pause
   fenced = 2,           ///< Redis lost its history: the worker reconciles
   draining = 3,         ///< SaleController::drain
 };
-std::string_view name(PauseReason reason);
+std::string_view name(PauseReason reason);  ///< for instance "fenced"
 
 /// The answer to one call. Plain data, owns all of it.
 struct Answer {
-  Outcome outcome{};
+  Outcome outcome{};                       ///< what was decided
   OrderId order{};                         ///< of every outcome that speaks of an order
   std::int64_t remaining = -1;             ///< units of the item left after the batch; -1 not told
   std::int64_t hold_until_ms = 0;          ///< Unix time in ms by Redis' clock; 0: no hold
@@ -50,7 +50,7 @@ struct Answer {
   Level level = Level::primary;            ///< the level that this answer has reached
   PauseReason reason = PauseReason::none;  ///< of `paused`
 
-  bool holds_stock() const { return flashsale::holds_stock(outcome); }
+  bool holds_stock() const { return flashsale::holds_stock(outcome); }  ///< whether the buyer holds units by it
 };
 
 }  // namespace flashsale

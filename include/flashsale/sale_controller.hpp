@@ -20,11 +20,12 @@ namespace flashsale {
 
 /// How won orders leave Redis; see order_queue.hpp.
 enum class QueueMode : std::uint8_t { journal, list };
-std::string_view name(QueueMode mode);
+std::string_view name(QueueMode mode);  ///< "journal" or "list"
 
 /// What is to be sold, and how. Owns its strings; each setter returns the sale, so that they chain.
 class Sale {
  public:
+  /// A sale without items yet; copies the id.
   explicit Sale(SaleId sale) : id(sale.text()) {}
 
   /// Adds an item: `units` 0..kUnitsMax for sale, at most `limit` of them (1..kQuantityMax) to one buyer.
@@ -33,40 +34,41 @@ class Sale {
     return *this;
   }
 
-  std::string id;
+  std::string id;                         ///< as SaleId
   std::vector<ItemRow> items;             ///< 1..kItemCountMax, no name twice
   std::optional<std::int64_t> opens_ms;   ///< Unix ms by Redis' clock: opens then, without an `open`
   std::optional<std::int64_t> closes_ms;  ///< Unix ms: ends then, without a `close`
-  QueueMode queue = QueueMode::journal;
-  milliseconds hold{0};                 ///< how long a reservation holds units unconfirmed, 0: for ever; <= 30 days
-  milliseconds probe{50};               ///< how stale a process's knowledge of a refusal may be, 10 ms..5 s
-  std::uint32_t replicas = 0;           ///< least number of replicas that level `replicas` waits for, 0..16
-  std::uint32_t buyer_orders_max = 16;  ///< 1..kBuyerOrdersMax
+  QueueMode queue = QueueMode::journal;   ///< how its orders leave Redis
+  milliseconds hold{0};                   ///< how long a reservation holds units unconfirmed, 0: for ever; <= 30 days
+  milliseconds probe{50};                 ///< how stale a process's knowledge of a refusal may be, 10 ms..5 s
+  std::uint32_t replicas = 0;             ///< least number of replicas that level `replicas` waits for, 0..16
+  std::uint32_t buyer_orders_max = 16;    ///< 1..kBuyerOrdersMax
 };
 
 /// A sale as Redis has it now.
 struct SaleStatus {
+  /// One item of it.
   struct Item {
-    std::string item;
-    std::int64_t total = 0;
+    std::string item;         ///< as ItemId
+    std::int64_t total = 0;   ///< units for sale
     std::int64_t booked = 0;  ///< units that are held, bought, or on their way back
-    std::int64_t limit = 0;
+    std::int64_t limit = 0;   ///< units that one buyer may hold
   };
-  std::string sale;
-  SaleState state = SaleState::created;
-  QueueMode queue = QueueMode::journal;
-  bool fenced = false;      ///< Redis' history is not the sale's: nothing is sold until the worker reconciled
-  std::int64_t now_ms = 0;  ///< Redis' clock
-  std::int64_t opens_ms = 0;
+  std::string sale;                      ///< as SaleId
+  SaleState state = SaleState::created;  ///< where it stands
+  QueueMode queue = QueueMode::journal;  ///< how its orders leave Redis
+  bool fenced = false;         ///< Redis' history is not the sale's: nothing is sold until the worker reconciled
+  std::int64_t now_ms = 0;     ///< Redis' clock
+  std::int64_t opens_ms = 0;   ///< 0: not by itself
   std::int64_t closes_ms = 0;  ///< 0: never by itself
-  std::int64_t hold_ms = 0;
-  std::int64_t probe_ms = 0;
-  std::uint32_t replicas = 0;
-  std::uint32_t buyer_orders_max = 0;
-  Position at;                ///< the last entry written
-  Position watermark;         ///< the last entry known to be in the database; list mode: none
-  std::uint64_t waiting = 0;  ///< entries (journal) or orders (list) not handed over yet
-  std::vector<Item> items;
+  std::int64_t hold_ms = 0;    ///< Sale::hold, like the rest
+  std::int64_t probe_ms = 0;   ///< Sale::probe
+  std::uint32_t replicas = 0;  ///< Sale::replicas
+  std::uint32_t buyer_orders_max = 0;  ///< Sale::buyer_orders_max
+  Position at;                         ///< the last entry written
+  Position watermark;                  ///< the last entry known to be in the database; list mode: none
+  std::uint64_t waiting = 0;           ///< entries (journal) or orders (list) not handed over yet
+  std::vector<Item> items;             ///< in the order of create
 
   /// What a page should call it now: not_started, open, paused, draining or ended, by state and schedule.
   std::string_view phase() const;
@@ -84,6 +86,7 @@ struct SaleStatus {
 /// `refused` and says so.
 class SaleController {
  public:
+  /// Shares `pool` and `sink`, which list mode does without.
   explicit SaleController(std::shared_ptr<ConnectionPool> pool, std::shared_ptr<OrderSink> sink = nullptr,
                           ControllerOptions options = {});
 

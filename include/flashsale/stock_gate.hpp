@@ -18,6 +18,7 @@ namespace flashsale {
 /// Destruction answers every call still waiting with `closed` and joins its threads, within one round trip.
 class StockGate {
  public:
+  /// Shares `pool`.
   explicit StockGate(std::shared_ptr<ConnectionPool> pool, GateOptions options = {});
   ~StockGate();
   StockGate(const StockGate&) = delete;

@@ -31,11 +31,16 @@ inline constexpr milliseconds kTimeoutMax{30'000};        ///< of any call of a 
 template <class Kind>
 class Id {
  public:
+  /// Empty, which no id may be.
   constexpr Id() = default;
+  /// Borrows `text`; nothing is checked here.
   constexpr explicit Id(std::string_view text) : text_(text) {}
+  /// The bytes.
   constexpr std::string_view text() const { return text_; }
+  /// @{ By bytes.
   friend constexpr bool operator==(Id a, Id b) { return a.text_ == b.text_; }
   friend constexpr bool operator!=(Id a, Id b) { return a.text_ != b.text_; }
+  /// @}
 
  private:
   std::string_view text_;
@@ -52,6 +57,7 @@ struct Position {
   std::uint64_t epoch = 0;  ///< one more after each reconcile; 0 is "nowhere yet"
   std::uint64_t seq = 0;    ///< one more for each entry; 0 is the epoch's marker
 
+  /// @{ By epoch, then seq.
   friend constexpr bool operator==(Position a, Position b) { return a.epoch == b.epoch && a.seq == b.seq; }
   friend constexpr bool operator!=(Position a, Position b) { return !(a == b); }
   friend constexpr bool operator<(Position a, Position b) {
@@ -60,6 +66,7 @@ struct Position {
   friend constexpr bool operator<=(Position a, Position b) { return !(b < a); }
   friend constexpr bool operator>(Position a, Position b) { return b < a; }
   friend constexpr bool operator>=(Position a, Position b) { return !(a < b); }
+  /// @}
 };
 
 /// The name of a won request, written `<epoch>-<seq>.<index>`, for instance `1-7.0`. Unique within its sale.
@@ -67,10 +74,13 @@ struct OrderId {
   Position at;              ///< the journal entry that holds the order; epoch 0 means "no order"
   std::uint32_t index = 0;  ///< its place in the batch that was sent; gaps are normal
 
+  /// Whether there is an order.
   explicit operator bool() const { return at.epoch != 0; }
+  /// @{ By position, then index.
   friend constexpr bool operator==(OrderId a, OrderId b) { return a.at == b.at && a.index == b.index; }
   friend constexpr bool operator!=(OrderId a, OrderId b) { return !(a == b); }
   friend constexpr bool operator<(OrderId a, OrderId b) { return a.at != b.at ? a.at < b.at : a.index < b.index; }
+  /// @}
 };
 
 std::string to_string(Position at);    ///< `<epoch>-<seq>`
@@ -83,25 +93,25 @@ enum class Level : std::int32_t {
   replicas = 2,  ///< every promotable replica has it: the loss of one Redis node cannot forget it
   database = 3,  ///< it is committed in the database: no fault of Redis can forget it
 };
-std::string_view name(Level level);
+std::string_view name(Level level);  ///< for instance "primary"
 
 /// What a call asks a gate to do.
 enum class Verb : std::int32_t { reserve = 1, confirm = 2, release = 3, resolve = 4, status = 5 };
-std::string_view name(Verb verb);
+std::string_view name(Verb verb);  ///< for instance "reserve"
 
 /// Names an order by what its caller knew before there was one.
 struct OrderKey {
-  SaleId sale;
-  BuyerId buyer;
-  RequestId request;
+  SaleId sale;        ///< where
+  BuyerId buyer;      ///< whose
+  RequestId request;  ///< which purchase of the buyer's
 };
 
 /// One call of a gate. Only the first four members are needed to reserve one unit.
 struct Call {
-  SaleId sale;
-  ItemId item;  ///< of reserve only
-  BuyerId buyer;
-  RequestId request;
+  SaleId sale;                 ///< where
+  ItemId item;                 ///< of reserve only: what
+  BuyerId buyer;               ///< who; the caller vouches for it
+  RequestId request;           ///< which purchase of the buyer's; the same again is the same purchase
   std::uint32_t quantity = 1;  ///< of reserve only: 1..kQuantityMax
   std::string_view payload{};  ///< of reserve only: opaque bytes that end in the order's row
   milliseconds timeout{0};     ///< 1 ms..30 s; 0 is the gate's default

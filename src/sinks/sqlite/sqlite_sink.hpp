@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "flashsale/linked_sinks.hpp"
 #include "flashsale/order_sink.hpp"
 #include "sinks/sqlite/connection_cache.hpp"
 
@@ -25,8 +26,5 @@ class SqliteSink : public OrderSink {
   std::shared_ptr<ConnectionCache> connections_;  // also of the transactions, which may outlive the sink
   std::atomic<pid_t> user_{0};
 };
-
-/// A sink for `sqlite:PATH`. A relative path is taken from the folder that the process is in now, also after a chdir.
-Result<std::unique_ptr<OrderSink>> make_sqlite_sink(std::string_view url);
 
 }  // namespace flashsale::sinks
