@@ -77,12 +77,11 @@ std::vector<fs::path> module_folders() {
   if (const char* folder = secure_getenv("FLASHSALE_SINKS"); folder != nullptr && *folder != '\0') return {folder};
   std::vector<fs::path> folders;
   if (const fs::path own = own_folder(); !own.empty()) {
-    const fs::path lib = own.parent_path() / "lib";
-    folders = {own, lib, own / "flashsale", lib / "flashsale"};
+    const fs::path root = own.parent_path();
+    // Beside it, as in a wheel; in a build tree; beside an installed library; from an installed program.
+    folders = {own, root / "lib", own / "flashsale", root / FLASHSALE_LIBDIR / "flashsale"};
   }
-#ifdef FLASHSALE_SINK_FOLDER
   folders.emplace_back(FLASHSALE_SINK_FOLDER);
-#endif
   return folders;
 }
 

@@ -1,0 +1,5 @@
+int careless(long wide) {
+  int unused;
+  int narrow = wide;
+  return narrow;
+}
