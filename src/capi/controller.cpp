@@ -4,6 +4,7 @@
 #include "capi/guard.hpp"
 #include "capi/handles.hpp"
 #include "capi/records.hpp"
+#include "core/checks.hpp"
 
 using namespace flashsale::capi;
 using flashsale::Done;
@@ -194,6 +195,7 @@ int32_t flashsale_controller_info(flashsale_controller_t* controller, const char
     need_out(size_out, "size_out");
     SaleController& sales = need(controller).controller;
     const auto wanted = text(item, item_size, "item");
+    if (auto defect = flashsale::core::check_item(wanted)) refuse(ErrorCode::invalid_argument, std::move(*defect));
     for (const auto& [name, info] : need(sales.info(SaleId{text(sale, sale_size, "sale")}))) {
       if (name != wanted) continue;
       copy_out(info, text_out, capacity, size_out);
