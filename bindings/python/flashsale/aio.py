@@ -146,22 +146,25 @@ class StockGate(GateBase[Coroutine[Any, Any, Answer]]):
         self._bridges: dict[asyncio.AbstractEventLoop, _Bridge] = {}
 
     async def _ask(self, call: Encoded, timeout: float | None) -> Answer:
-        # No variable holds the handle while waiting: closing could not end the calls under way.
         try:
-            return await self._bridge().ask(self._open_handle(), call)
+            return await self._begin(call)
         except InvalidArgument:
             # An event has no message. The blocking call refuses the same, before it sends anything, and says why.
             if self._handle is None:
                 raise
             return ask(self._handle, call)
 
-    def _bridge(self) -> _Bridge:
+    def _begin(self, call: Encoded) -> asyncio.Future[Answer]:
+        """Apart from _ask, which must not hold the handle while it waits: closing could not end the calls under way."""
+        handle = self._open_handle()
         loop = asyncio.get_running_loop()
         bridge = self._bridges.get(loop)
         if bridge is None:
-            self._bridges = {known: old for known, old in self._bridges.items() if not known.is_closed()}
+            for known in list(self._bridges):
+                if known.is_closed():
+                    self._bridges.pop(known, None)
             bridge = self._bridges[loop] = _Bridge(loop)
-        return bridge
+        return bridge.ask(handle, call)
 
     async def close(self) -> None:
         """Calls under way raise Closed, with a truthful effect. Takes one round trip at most."""
