@@ -118,33 +118,50 @@ def test_the_wheel_is_built_offline_and_sells_a_unit_with_what_it_bundles(shop: 
     subprocess.run(command, env=bare, cwd=tmp_path, check=True, timeout=PATIENCE_S)
 
 
-def test_log_lines_reach_pythons_logging(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_readmes_program_sells_a_unit_in_at_most_20_lines(shop: Shop, tmp_path: Path) -> None:
+    found = re.search(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)
+    assert found is not None and len(found[1].splitlines()) <= 20 and "redis://127.0.0.1:6379" in found[1]
+    program = found[1].replace("redis://127.0.0.1:6379", shop.url)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "bindings/python")}
+    command = [sys.executable, "-W", "error", "-c", program]
+    result = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S)
+    assert re.fullmatch(r"1-\d+\.0\n", result.stdout), result.stdout + result.stderr
+
+
+def cause_a_line(shop: Shop) -> None:
+    """A worker that cannot reach its Redis says so."""
+    nowhere = flashsale.Pool("redis+unix://:topsecret@/nosuch/redis.sock")
+    with pytest.raises(flashsale.Error):
+        flashsale.OrderWorker(nowhere, shop.sink, [shop.sale]).drain(timeout=0.05)
+
+
+def test_log_lines_reach_pythons_logging_also_in_a_child(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="flashsale")
     flashsale.enable_logging()
     flashsale.enable_logging()
     try:
-        nobody = flashsale.StockGate(flashsale.Pool("redis+unix:///nosuch/redis.sock"))
-        with pytest.raises((flashsale.Disconnected, flashsale.TimedOut)):
-            nobody.reserve(shop.sale, ITEM, buyer="ann", request="1")
-        wait_until(lambda: any(record.name == "flashsale" for record in caplog.records))
+        cause_a_line(shop)
+        wait_until(lambda: len(caplog.records) > 0)
         child = os.fork()
         if child == 0:  # has a listener of its own
             status = 1
             try:
-                before = len(caplog.records)
-                with pytest.raises((flashsale.Disconnected, flashsale.TimedOut)):
-                    flashsale.StockGate(flashsale.Pool("redis+unix:///nosuch/too.sock")).reserve(
-                        shop.sale, ITEM, buyer="ann", request="1"
-                    )
-                wait_until(lambda: len(caplog.records) > before)
+                caplog.clear()
+                cause_a_line(Shop(shop.url, shop.database))
+                wait_until(lambda: len(caplog.records) > 0)
                 status = 0
             finally:
                 os._exit(status)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     finally:
         flashsale.disable_logging()
-    assert all(record.levelno >= logging.INFO and record.getMessage() for record in caplog.records)
-    flashsale.disable_logging()
+        flashsale.disable_logging()
+    for record in caplog.records:
+        assert (record.name, record.levelno) == ("flashsale", logging.WARNING)
+        assert shop.sale in record.getMessage() and "topsecret" not in record.getMessage()
+    seen = len(caplog.records)
+    cause_a_line(shop)
+    assert len(caplog.records) == seen
 
 
 def test_metrics_are_text_for_prometheus(shop: Shop) -> None:
