@@ -15,7 +15,7 @@ async function buyOne(i) {
   const nonce = String(i);
   const reply = await redis.evalsha(
     task.sha, task.keys.length, ...task.keys, '1', task.uuid, '9000000000000', nonce, HEADER, buyers[i], requests[i],
-    ...strings(requests[i]));
+    `${STEM} ${requests[i]} ${task.payload}`);
   if (reply[0] !== nonce || reply[1] !== 'ok') throw new Error(`a reply that is not ours: ${reply}`);
   if (reply[4] === 'a') ++accepted;
 }
@@ -30,10 +30,8 @@ async function caller() {
 }
 
 // One request of one unit of item 1, as lua/reserve.lua describes.
-const HEADER = '\x01\x00\x00\x01';
-function strings(request) {
-  return [`1 1=1\n${request} 1 1 0`, `0 sneaker-42 1 ${request} ${task.payload}`];
-}
+const STEM = '1 1 0';
+const HEADER = `\x01\x00\x00\x01${String.fromCharCode(STEM.length)}`;
 
 async function main() {
   await redis.script('LOAD', task.script);

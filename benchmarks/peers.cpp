@@ -41,7 +41,9 @@ class Buyer {
                                 : redisConnectUnix(stage.socket_path().c_str()),
                  &redisFree),
         terms_(stage.sale()) {
-    if (context_ == nullptr || context_->err != 0) throw std::runtime_error("hiredis does not connect");
+    if (context_ == nullptr || context_->err != 0)
+      throw std::runtime_error(std::string("hiredis does not connect: ") +
+                               (context_ == nullptr ? "" : context_->errstr));
     terms_.epoch = "1";
     terms_.uuid = "u-" + stage.sale();
     terms_.items = {kItem};

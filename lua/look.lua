@@ -5,7 +5,7 @@
 -- KEYS[1] fs:{S}:meta    hash
 -- KEYS[2] fs:{S}:buyers  hash
 -- ARGV[1] epoch  [2] uuid of the sale  [3] not_after_ms  [4] nonce
--- ARGV[5] as reserve.lua's; item 0 with quantity 0 asks about the request alone
+-- ARGV[5] four bytes a request, as reserve.lua's first four; item 0 with quantity 0 asks about the request alone
 -- ARGV[6..] two runs of n: buyers, requests
 -- Returns as reserve.lua, with two letters of its own: u nothing is reserved; o would be reserved.
 -- Cost: O(batch).
@@ -30,14 +30,17 @@ local H, n = A[5], #A[5] / 4
 if n < 1 or n > 512 or n % 1 ~= 0 or #A ~= 5 + 2 * n then return redis.error_reply('FLASHSALE ARGV') end
 
 local opens, closes, reopen = tonumber(m[3]), tonumber(m[4]), tonumber(m[5])
-local shut, shut_ms = nil, 0
-if m[2] == 'closed' or (closes > 0 and now >= closes) then shut = 'e'
+local shut, opens_in = nil, 0
+local changes_in = closes > now and closes - now or 0
+if m[2] == 'closed' or (closes > 0 and now >= closes) then shut, changes_in = 'e', 0
 elseif m[2] == 'paused' then shut = 'p'
 elseif m[2] == 'draining' then shut = 't'
 elseif m[2] == 'created' then shut = 'w'
 elseif now < opens or now < reopen then
-  shut, shut_ms = 'w', math.max(opens, reopen) - now
+  shut, opens_in = 'w', math.max(opens, reopen) - now
+  if changes_in == 0 or opens_in < changes_in then changes_in = opens_in end
 end
+local standing = string.format('%s %d %d', shut or 'o', opens_in, changes_in)
 
 local fields = {}
 for j = 1, k do
@@ -54,6 +57,7 @@ for j = 1, k do
 end
 
 local B, R = 5, 5 + n
+local function invalid(id) return #id > 64 or not find(id, '^[a-z0-:@-Z_.-]+$') end
 local has = call('HMGET', KEYS[2], unpack(A, B + 1, B + n))
 local letters, retried = {}, {}
 for i = 1, n do
@@ -64,8 +68,7 @@ for i = 1, n do
   local s, e
   if rec then s, e = find(rec, '\n' .. request .. ' ', 1, true) end
   local letter
-  if #buyer < 1 or #buyer > 64 or #request < 1 or #request > 64 or find(buyer .. request, '[^%w_.:@-]')
-    or (not bare and (want < 1 or want > 1000000)) then letter = 'i'
+  if invalid(buyer) or invalid(request) or (not bare and (want < 1 or want > 1000000)) then letter = 'i'
   elseif not bare and not left[j] then letter = 'n'
   elseif s then
     local item, units, index, id, state, till = match(rec, '^(%d+) (%d+) (%d+) (%S+) (%a) ?(%d*)', e + 1)
@@ -86,4 +89,4 @@ for i = 1, n do
   letters[i] = letter
 end
 return {A[4], 'ok', now, m[9], table.concat(letters), table.concat(left, ' '), table.concat(sold, ' '),
-  table.concat(reopens, ' '), shut_ms, tonumber(m[16]), 0, unpack(retried)}
+  table.concat(reopens, ' '), standing, tonumber(m[16]), 0, unpack(retried)}

@@ -6,17 +6,21 @@
 -- KEYS[3] fs:{S}:journal  stream   (in list mode: fs:{S}:orders, list)
 -- KEYS[4] fs:{S}:holds    zset     (only in a sale with holds)
 -- ARGV[1] epoch  [2] uuid of the sale  [3] not_after_ms  [4] nonce
--- ARGV[5] four bytes a request: item's index from 1 (0: the sale has no such item), quantity in 3 digits of base 128
--- ARGV[6..] four runs of n: buyers, requests, first records, bodies. The caller writes both strings of a request:
---   first record  "1 <item>=<quantity>\n<request> <item> <quantity> <index>"    as if it were the buyer's first order
---   body          "<index> <item id> <quantity> <request> <payload>"
---                 (list mode: ".<index> <buyer> <item id> <quantity> <request> <payload>")
+-- ARGV[5] five bytes a request: item's index from 1 (0: the sale has no such item), quantity in 3 digits of base 128,
+--   and the length of its body's stem
+-- ARGV[6..] three runs of n: buyers, requests, bodies. The caller writes a body, which begins with its stem:
+--   stem  "<item> <quantity> <index>"      item by its index; also a part of the record, so that nothing is formatted
+--   body  "<stem> <request> <payload>"
+--         (list mode, whose elements are read by strangers: ".<index> <buyer> <item id> <quantity> <request> <payload>")
+-- A journal entry names its items once: field `i`, "<item> <item id>" of each that it sold.
 -- A record: "<orders> <item>=<units held>...", then per order a line
 --   "\n<request> <item> <quantity> <index> <epoch>-<seq> <state>[ <hold until ms>]"
 --   state: r reserved, c confirmed, g releasing, d released, x expiring, e expired, k dead
 -- Returns {nonce, verdict, now_ms}, verdict one of absent, layout, fenced, stale (another epoch or sale), late; or
 --   {nonce, 'ok', now_ms, seq, letters, units left, seq that last sold, reopen_ms (each one number an item),
---    shut_ms, probe_ms, hold_until_ms, then "<order id>[ <hold until>]" for each retried request}
+--    standing, probe_ms, hold_until_ms, then "<order id>[ <hold until>]" for each retried request}
+--   standing: "<letter> <opens in ms> <changes in ms>", what the sale as a whole says to whoever won nothing (o: buy),
+--   when it will open by itself (of w), and when its schedule changes that letter next; 0: it does not
 --   letters: a reserved; i invalid, n no such item, c conflict, e ended, p paused, t draining, w not started, l limit,
 --   s sold out; R C G D X E K: won before, in that state
 -- Cost: O(batch); no loop over a buyer's orders. Nothing is written before the one write that can refuse, XADD.
@@ -40,42 +44,45 @@ if m[6] ~= A[1] or m[13] ~= A[2] then return refuse('stale', now) end
 if not find(A[3], '^[1-9]%d*$') or now > tonumber(A[3]) then return refuse('late', now) end
 
 local k = tonumber(m[17])
-local H, n = A[5], #A[5] / 4
-if n < 1 or n > 512 or n % 1 ~= 0 or #A ~= 5 + 4 * n then return redis.error_reply('FLASHSALE ARGV') end
+local H, n = A[5], #A[5] / 5
+if n < 1 or n > 512 or n % 1 ~= 0 or #A ~= 5 + 3 * n then return redis.error_reply('FLASHSALE ARGV') end
 local list, hold_ms = m[14] == 'list', tonumber(m[15])
 
 -- What the sale as a whole says to whoever won nothing yet, and for how long its schedule will not change that.
 local opens, closes, reopen = tonumber(m[3]), tonumber(m[4]), tonumber(m[5])
-local shut, shut_ms = nil, 0
-if m[2] == 'closed' or (closes > 0 and now >= closes) then shut = 'e'
+local shut, opens_in = nil, 0
+local changes_in = closes > now and closes - now or 0
+if m[2] == 'closed' or (closes > 0 and now >= closes) then shut, changes_in = 'e', 0
 elseif m[2] == 'paused' then shut = 'p'
 elseif m[2] == 'draining' then shut = 't'
 elseif m[2] == 'created' then shut = 'w'
 elseif now < opens or now < reopen then
-  shut, shut_ms = 'w', math.max(opens, reopen) - now
+  shut, opens_in = 'w', math.max(opens, reopen) - now
+  if changes_in == 0 or opens_in < changes_in then changes_in = opens_in end
 end
+local standing = format('%s %d %d', shut or 'o', opens_in, changes_in)
 
 -- The items: units left, as far as they may be sold now.
 local fields = {}
 for j = 1, k do
-  local f = 5 * j
-  fields[f-4], fields[f-3], fields[f-2] = 'total:' .. j, 'booked:' .. j, 'limit:' .. j
-  fields[f-1], fields[f] = 'sold_seq:' .. j, 'reopen_ms:' .. j
+  local f = 6 * j
+  fields[f-5], fields[f-4], fields[f-3] = 'total:' .. j, 'booked:' .. j, 'limit:' .. j
+  fields[f-2], fields[f-1], fields[f] = 'sold_seq:' .. j, 'reopen_ms:' .. j, 'item:' .. j
 end
 local items = call('HMGET', KEYS[1], unpack(fields))
-local left, limit, real = {}, {}, {}
+local left, limit = {}, {}
 for j = 1, k do
-  local f = 5 * j
-  real[j] = items[f-4] - items[f-3]
-  left[j], limit[j] = real[j], tonumber(items[f-2])
-  if now < tonumber(items[f]) then left[j] = 0 end
+  local f = 6 * j
+  left[j], limit[j] = items[f-5] - items[f-4], tonumber(items[f-3])
+  if now < tonumber(items[f-1]) then left[j] = 0 end
 end
 local before = {unpack(left)}
 
--- One search over all ids finds whether any has a byte that it must not have; only then is it asked which.
-local B, R, F, Y = 5, 5 + n, 5 + 2 * n, 5 + 3 * n
-local strange = find(concat(A, '', B + 1, B + 2 * n), '[^%w_.:@-]')
-local function invalid(id) return #id < 1 or #id > 64 or (strange and find(id, '[^%w_.:@-]')) end
+-- One search over all ids tells whether all are sound; only else is it asked which is not. Spans of ASCII are compared
+-- as they are, while %w would call isalnum for every byte, and a search for [^...] would begin anew at every byte.
+local B, R, Y = 5, 5 + n, 5 + 2 * n
+local sound = find(concat(A, '', B + 1, B + 2 * n), '^[a-z0-:@-Z_.-]*$')
+local function invalid(id) return #id < 1 or #id > 64 or not (sound or find(id, '^[a-z0-:@-Z_.-]+$')) end
 
 local has = call('HMGET', KEYS[2], unpack(A, B + 1, B + n))
 local orders_max = tonumber(m[12])
@@ -84,9 +91,20 @@ local hold_until = hold_ms > 0 and now + hold_ms or 0
 local suffix = ' ' .. A[1] .. '-' .. seq .. ' r'
 if hold_until > 0 then suffix = suffix .. format(' %d', hold_until) end
 
+-- What a buyer's first record begins with, by item and quantity: few of them, so each is formatted once.
+local heads = {}
+local function first_head(j, want)
+  local key = j * 1048576 + want
+  local head = heads[key]
+  if not head then
+    head = format('1 %d=%d\n', j, want)
+    heads[key] = head
+  end
+  return head
+end
+
 -- The record with one order more: counts in the head, the order's line at the end.
-local function add_order(rec, head, count, j, held, want, first)
-  local line = match(first, '\n.*$')
+local function add_order(rec, head, count, j, held, want, line)
   local key = ' ' .. j .. '='
   local p, pe = find(head, key, 1, true)
   local counts = match(head, '^%d+(.*)$')
@@ -94,12 +112,13 @@ local function add_order(rec, head, count, j, held, want, first)
     local rest = match(head, '^%d+(.*)$', pe + 1)
     counts = sub(head, #match(head, '^%d+') + 1, pe) .. format('%d', held + want) .. rest
   else counts = counts .. key .. format('%d', want) end
-  return format('%d', count + 1) .. counts .. sub(rec, #head + 1) .. line
+  return format('%d', count + 1) .. counts .. sub(rec, #head + 1) .. '\n' .. line
 end
 
-local letters, retried, mine, w, q, z = {}, {}, {}, {}, {}, {}
+local letters, retried, mine = {}, {}, {}
+local w, q, z, x = {}, {}, {}, 0  -- records, bodies and holds to write, all pairs; x elements of each
 for i = 1, n do
-  local j, q1, q2, q3 = byte(H, 4 * i - 3, 4 * i)
+  local j, q1, q2, q3, stem_bytes = byte(H, 5 * i - 4, 5 * i)
   local want = (q1 * 128 + q2) * 128 + q3
   local buyer, request = A[B + i], A[R + i]
   local rec = mine[buyer] or has[i]
@@ -129,15 +148,19 @@ for i = 1, n do
     else
       letter = 'a'
       left[j] = left[j] - want
-      local value = (rec and add_order(rec, head, count, j, held, want, A[F + i]) or A[F + i]) .. suffix
+      local body = A[Y + i]
+      local stem = list and format('%d %d %d', j, want, i - 1) or sub(body, 1, stem_bytes)
+      local value
+      if rec then value = add_order(rec, head, count, j, held, want, request .. ' ' .. stem .. suffix)
+      else value = first_head(j, want) .. request .. ' ' .. stem .. suffix end
       mine[buyer] = value
-      local x = #w
       w[x + 1], w[x + 2] = buyer, value
-      if list then q[#q + 1] = A[1] .. '-' .. seq .. A[Y + i]
-      else q[x + 1], q[x + 2] = buyer, A[Y + i] end
+      if list then q[#q + 1] = A[1] .. '-' .. seq .. body
+      else q[x + 1], q[x + 2] = buyer, body end
       if hold_until > 0 then
         z[x + 1], z[x + 2] = format('%d', hold_until), A[1] .. '-' .. seq .. format('.%d ', i - 1) .. buyer
       end
+      x = x + 2
     end
   end
   letters[i] = letter
@@ -145,30 +168,32 @@ end
 
 -- The writes. XADD is the only one that can refuse, so it goes first; a list has no such guard and needs none, for
 -- nothing ever reads it by position.
-if #w > 0 then
+if x > 0 then
   if list then call('LPUSH', KEYS[3], unpack(q))
   else
-    local id = A[1] .. '-' .. seq
-    local x = redis.pcall('XADD', KEYS[3], 'NOMKSTREAM', id, 'h',
-      '1 reserve ' .. A[4] .. ' ' .. m[10] .. format(' %d %d', now, hold_until), unpack(q))
-    if x ~= id then return refuse('fenced', now) end
+    local id, names = A[1] .. '-' .. seq, {}
+    for j = 1, k do
+      if left[j] ~= before[j] then names[#names + 1] = format('%d ', j) .. items[6 * j] end
+    end
+    local added = redis.pcall('XADD', KEYS[3], 'NOMKSTREAM', id, 'h',
+      '1 reserve ' .. A[4] .. ' ' .. m[10] .. format(' %d %d', now, hold_until), 'i', concat(names, ' '), unpack(q))
+    if added ~= id then return refuse('fenced', now) end
   end
   local u = {'seq', seq, 'link', A[4], 'last_ms', format('%d', now)}
   for j = 1, k do
     if left[j] ~= before[j] then
-      local x = #u
-      items[5 * j - 1] = seq
-      real[j] = left[j]
-      u[x + 1], u[x + 2] = 'booked:' .. j, format('%d', items[5 * j - 4] - left[j])
-      u[x + 3], u[x + 4] = 'sold_seq:' .. j, seq
+      local f = #u
+      items[6 * j - 2] = seq
+      u[f + 1], u[f + 2] = 'booked:' .. j, format('%d', items[6 * j - 5] - left[j])
+      u[f + 3], u[f + 4] = 'sold_seq:' .. j, seq
     end
   end
   call('HSET', KEYS[1], unpack(u))
   call('HSET', KEYS[2], unpack(w))
-  if #z > 0 then call('ZADD', KEYS[4], unpack(z)) end
+  if hold_until > 0 then call('ZADD', KEYS[4], unpack(z)) end
 else seq = m[9] end
 
 local sold, reopens = {}, {}
-for j = 1, k do sold[j], reopens[j] = items[5 * j - 1], items[5 * j] end
+for j = 1, k do sold[j], reopens[j] = items[6 * j - 2], items[6 * j - 1] end
 return {A[4], 'ok', now, seq, concat(letters), concat(left, ' '), concat(sold, ' '), concat(reopens, ' '),
-  shut_ms, tonumber(m[16]), hold_until, unpack(retried)}
+  standing, tonumber(m[16]), hold_until, unpack(retried)}

@@ -41,13 +41,38 @@ bool read_terms(std::string_view& text, Order& order) {
   return quantity && !check_item(order.item) && !check_quantity(order.quantity) && !check_request(order.request);
 }
 
-/// `<index> <item> <quantity> <request> <payload>`
-bool read_body(std::string_view text, Position at, Order& order) {
+/// An entry's items by their number, as views into its field `i`.
+using ItemNames = std::array<std::string_view, kItemCountMax + 1>;
+
+std::optional<std::size_t> read_item_number(std::string_view& text) {
+  const auto number = to_number<std::size_t>(next_word(text));
+  if (!number || *number < 1 || *number > kItemCountMax) return std::nullopt;
+  return number;
+}
+
+/// `<number> <item>` of each item
+bool read_item_names(std::string_view text, ItemNames& names) {
+  while (!text.empty()) {
+    const auto number = read_item_number(text);
+    const auto item = next_word(text);
+    if (!number || check_item(item)) return false;
+    names[*number] = item;
+  }
+  return true;
+}
+
+/// `<number of its item> <quantity> <index> <request> <payload>`
+bool read_body(std::string_view text, Position at, const ItemNames& names, Order& order) {
+  const auto number = read_item_number(text);
+  const auto quantity = to_number<std::uint32_t>(next_word(text));
   const auto index = to_number<std::uint32_t>(next_word(text));
-  if (!index || !read_terms(text, order)) return false;
+  order.request = next_word(text);
+  if (!number || names[*number].empty() || !quantity || !index) return false;
+  order.item = names[*number];
+  order.quantity = *quantity;
   order.id = {at, *index};
   order.payload = text;
-  return true;
+  return !check_quantity(order.quantity) && !check_request(order.request);
 }
 
 /// `<order id> <item> <quantity> <request>`
@@ -67,14 +92,23 @@ void read_fields(const std::vector<Reply>& fields, JournalEntry& entry) {
     entry.defect = "its header does not read";
     return;
   }
-  for (std::size_t i = 2; i < fields.size(); i += 2) {
+  ItemNames names{};
+  std::size_t first = 2;
+  if (entry.kind == EntryKind::reserve) {
+    if (fields.size() < 4 || fields[2].text != "i" || !read_item_names(fields[3].text, names)) {
+      entry.defect = "its items do not read";
+      return;
+    }
+    first = 4;
+  }
+  for (std::size_t i = first; i < fields.size(); i += 2) {
     const std::string& field = fields[i].text;
     const std::string& value = fields[i + 1].text;
     if (entry.kind == EntryKind::reserve || changes_orders(entry.kind)) {
       Order order;
       order.buyer = field;
       const bool reads =
-          entry.kind == EntryKind::reserve ? read_body(value, entry.at, order) : read_change(value, order);
+          entry.kind == EntryKind::reserve ? read_body(value, entry.at, names, order) : read_change(value, order);
       if (!reads || check_buyer(field)) {
         entry.defect = fmt::format("its order number {} does not read", i / 2);
         return;

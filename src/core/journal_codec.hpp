@@ -2,7 +2,8 @@
 ///
 /// A stream entry is `<epoch>-<seq>` and pairs of fields:
 ///   h   "1 <kind> <nonce> <link> <time ms> <hold until ms>"      always first
-///   of reserve: one pair an order:  <buyer>  "<index> <item> <quantity> <request> <payload>"
+///   of reserve: i   "<number> <item>" of each item that it sold, so that its orders need not repeat the ids
+///     then one pair an order:       <buyer>  "<number of its item> <quantity> <index> <request> <payload>"
 ///   of confirm, release, expire:    <buyer>  "<order id> <item> <quantity> <request>"
 ///   of a control act:               a        its arguments:
 ///     create    state opens_ms closes_ms hold_ms probe_ms replicas buyer_orders_max queue sink (item units limit)...

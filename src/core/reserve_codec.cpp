@@ -11,6 +11,7 @@ namespace flashsale::core {
 namespace {
 
 constexpr std::string_view kLetters = "ainceptwlsuoMRCGDXEK";
+constexpr std::string_view kStandings = "oeptw";
 
 void append(std::string& arena, std::uint64_t number) {
   const fmt::format_int digits(number);
@@ -76,14 +77,16 @@ void BatchEncoder::begin(std::string_view script_name, const SaleTerms& terms, s
   command().insert(command().end(), {terms.epoch, terms.uuid, not_after, nonce});
 }
 
+void BatchEncoder::put_terms(std::string& header, std::size_t item, std::uint32_t quantity) {
+  header.push_back(static_cast<char>(item));
+  header.push_back(static_cast<char>(quantity >> 14 & 127));
+  header.push_back(static_cast<char>(quantity >> 7 & 127));
+  header.push_back(static_cast<char>(quantity & 127));
+}
+
 void BatchEncoder::header(const SaleTerms& terms, const std::vector<Asked>& asked) {
   const auto from = arena_.size();
-  for (const Asked& one : asked) {
-    arena_.push_back(static_cast<char>(terms.item_index(one.item)));
-    arena_.push_back(static_cast<char>(one.quantity >> 14 & 127));
-    arena_.push_back(static_cast<char>(one.quantity >> 7 & 127));
-    arena_.push_back(static_cast<char>(one.quantity & 127));
-  }
+  for (const Asked& one : asked) put_terms(arena_, terms.item_index(one.item), one.quantity);
   command().push_back(keep(from));
 }
 
@@ -92,29 +95,27 @@ void BatchEncoder::names(const std::vector<Asked>& asked) {
   for (const Asked& one : asked) command().push_back(one.request);
 }
 
-void BatchEncoder::record(const SaleTerms& terms, const Asked& asked, std::size_t index) {
+std::size_t BatchEncoder::body(const Asked& asked, std::size_t item, std::size_t index) {
   const auto from = arena_.size();
-  const auto item = terms.item_index(asked.item);
-  arena_.append("1 ");
-  append(arena_, item);
-  arena_.push_back('=');
-  append(arena_, asked.quantity);
-  arena_.push_back('\n');
-  arena_.append(asked.request).push_back(' ');
   append(arena_, item);
   arena_.push_back(' ');
   append(arena_, asked.quantity);
   arena_.push_back(' ');
   append(arena_, index);
+  const auto stem_bytes = arena_.size() - from;
+  arena_.push_back(' ');
+  arena_.append(asked.request).push_back(' ');
+  arena_.append(asked.payload);
   command().push_back(keep(from));
+  return stem_bytes;
 }
 
-void BatchEncoder::body(const SaleTerms& terms, const Asked& asked, std::size_t index) {
+void BatchEncoder::list_body(const Asked& asked, std::size_t index) {
   const auto from = arena_.size();
-  if (terms.queue == QueueMode::list) arena_.push_back('.');
+  arena_.push_back('.');
   append(arena_, index);
   arena_.push_back(' ');
-  if (terms.queue == QueueMode::list) arena_.append(asked.buyer).push_back(' ');
+  arena_.append(asked.buyer).push_back(' ');
   arena_.append(asked.item).push_back(' ');
   append(arena_, asked.quantity);
   arena_.push_back(' ');
@@ -127,14 +128,25 @@ const std::vector<Command>& BatchEncoder::reserve(const SaleTerms& terms, const 
                                                   std::int64_t not_after_ms, std::string_view nonce) {
   std::size_t bytes = 64;
   for (const Asked& one : asked)
-    bytes += 96 + one.buyer.size() + 2 * one.request.size() + one.item.size() + one.payload.size();
+    bytes += 48 + one.buyer.size() + one.request.size() + one.item.size() + one.payload.size();
   arena_.clear();
   arena_.reserve(bytes);
+  header_.clear();
   begin("reserve", terms, not_after_ms, nonce, terms.holds ? 4 : 3);
-  header(terms, asked);
+  const auto header_at = command().size();
+  command().emplace_back();
   names(asked);
-  for (std::size_t i = 0; i < asked.size(); ++i) record(terms, asked[i], i);
-  for (std::size_t i = 0; i < asked.size(); ++i) body(terms, asked[i], i);
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    const auto item = terms.item_index(asked[i].item);
+    put_terms(header_, item, asked[i].quantity);
+    std::size_t stem_bytes = 0;
+    if (terms.queue == QueueMode::list)
+      list_body(asked[i], i);
+    else
+      stem_bytes = body(asked[i], item, i);
+    header_.push_back(static_cast<char>(stem_bytes));
+  }
+  command()[header_at] = header_;
   return commands_;
 }
 
@@ -212,7 +224,15 @@ Result<BatchReply> read_batch_reply(const Reply& reply, std::string_view nonce, 
       !read_numbers(e[6].text, terms.items.size(), batch.sold_seq) ||
       !read_numbers(e[7].text, terms.items.size(), batch.reopen_ms))
     return nonsense("does not have one number an item");
-  batch.shut_ms = e[8].integer;
+  std::string_view standing = e[8].text;
+  const auto letter = next_word(standing);
+  const auto opens_in = to_number<std::int64_t>(next_word(standing));
+  const auto changes_in = to_number<std::int64_t>(standing);
+  if (letter.size() != 1 || kStandings.find(letter[0]) == std::string_view::npos || !opens_in || !changes_in)
+    return nonsense("does not say how the sale stands");
+  batch.standing = letter[0];
+  batch.opens_in_ms = *opens_in;
+  batch.changes_in_ms = *changes_in;
   batch.probe_ms = e[9].integer;
   batch.hold_until_ms = e[10].integer;
   return read_orders(reply, 11, std::move(batch));
@@ -279,7 +299,7 @@ Result<Answer> answer_of(const BatchReply& reply, std::size_t index, std::size_t
       return paused_answer(reply, PauseReason::draining);
     case 'w':
       answer.outcome = Outcome::not_started;
-      answer.retry_after_ms = reply.shut_ms > 0 ? reply.shut_ms : reply.probe_ms;
+      answer.retry_after_ms = reply.opens_in_ms > 0 ? reply.opens_in_ms : reply.probe_ms;
       return answer;
     case 'l':
       answer.outcome = Outcome::limit_reached;

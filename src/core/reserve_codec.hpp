@@ -25,6 +25,7 @@ struct SaleTerms {
   QueueMode queue = QueueMode::journal;
   bool holds = false;
   std::vector<std::string> items;
+  std::vector<std::uint32_t> limits;  ///< of a buyer, per item; only SaleView looks at them
 
   std::size_t item_index(std::string_view item) const;  ///< from 1; 0: no such item
 };
@@ -56,11 +57,15 @@ class BatchEncoder {
              std::size_t key_count);
   void header(const SaleTerms& terms, const std::vector<Asked>& asked);
   void names(const std::vector<Asked>& asked);
-  void record(const SaleTerms& terms, const Asked& asked, std::size_t index);
-  void body(const SaleTerms& terms, const Asked& asked, std::size_t index);
+  /// Appends four bytes to `header`: item and quantity.
+  static void put_terms(std::string& header, std::size_t item, std::uint32_t quantity);
+  /// Writes a request's body and returns the length of its stem.
+  std::size_t body(const Asked& asked, std::size_t item, std::size_t index);
+  void list_body(const Asked& asked, std::size_t index);
   std::string_view keep(std::size_t from) const { return {arena_.data() + from, arena_.size() - from}; }
 
-  std::string arena_;  // reserved before it is written, so that views into it stay good
+  std::string arena_;   // reserved before it is written, so that views into it stay good
+  std::string header_;  // of reserve: grows beside the arena
   std::vector<Command> commands_ = std::vector<Command>(1);
   Command& command() { return commands_[0]; }
 };
@@ -82,7 +87,9 @@ struct BatchReply {
   std::vector<std::int64_t> left;       ///< per item
   std::vector<std::uint64_t> sold_seq;  ///< per item: the seq that last sold it
   std::vector<std::int64_t> reopen_ms;  ///< per item
-  std::int64_t shut_ms = 0;             ///< of w: until the schedule opens
+  char standing = 'o';                  ///< the letter that the sale as a whole has for who won nothing; o: buy
+  std::int64_t opens_in_ms = 0;         ///< of standing w: until the schedule opens; 0: it does not
+  std::int64_t changes_in_ms = 0;       ///< until the schedule changes `standing`; 0: it does not
   std::int64_t probe_ms = 0;
   std::int64_t hold_until_ms = 0;  ///< of what was just reserved
   std::vector<Found> found;        ///< in the order of the upper-case letters

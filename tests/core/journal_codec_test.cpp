@@ -32,8 +32,8 @@ Result<std::vector<JournalEntry>> read_one(std::vector<std::string> fields, std:
 TEST_SUITE("core/journal_codec") {
   TEST_CASE("an entry of a batch gives back each order with its payload byte for byte") {
     const std::string payload("a b\0\xff {\"x\": 1}", 15);
-    const auto entries =
-        read_one({"h", "1 reserve mine theirs 1700 1900", "ann", "0 hat 2 r1 " + payload, "bob", "4 shoe 1 r2 "});
+    const auto entries = read_one({"h", "1 reserve mine theirs 1700 1900", "i", "3 hat 64 shoe", "ann",
+                                   "3 2 0 r1 " + payload, "bob", "64 1 4 r2 "});
     REQUIRE(entries);
     const JournalEntry& entry = entries->at(0);
     CHECK(entry.defect == "");
@@ -45,8 +45,12 @@ TEST_SUITE("core/journal_codec") {
     CHECK(entry.hold_until_ms == 1900);
     REQUIRE(entry.orders.size() == 2);
     CHECK(to_string(entry.orders[0].id) == "3-9.0");
+    CHECK(entry.orders[0].item == "hat");
+    CHECK(entry.orders[0].quantity == 2);
+    CHECK(entry.orders[0].request == "r1");
     CHECK(entry.orders[0].payload == payload);
     CHECK(entry.orders[1].id.index == 4);
+    CHECK(entry.orders[1].item == "shoe");
     CHECK(entry.orders[1].payload.empty());
   }
 
@@ -64,10 +68,15 @@ TEST_SUITE("core/journal_codec") {
                                                {"h", "1 reserve n l five 0"},
                                                {"h", "1 reserve n l 5"},
                                                {"x", "1 reserve n l 5 0"},
-                                               {"h", "1 reserve n l 5 0", "ann", "0 hat 0 r1 "},
-                                               {"h", "1 reserve n l 5 0", "ann", "0 hat nan r1 "},
-                                               {"h", "1 reserve n l 5 0", "ann", "-1 hat 1 r1 "},
-                                               {"h", "1 reserve n l 5 0", "a n", "0 hat 1 r1 "},
+                                               {"h", "1 reserve n l 5 0", "ann", "1 1 0 r1 "},
+                                               {"h", "1 reserve n l 5 0", "i", "0 hat", "ann", "0 1 0 r1 "},
+                                               {"h", "1 reserve n l 5 0", "i", "65 hat", "ann", "65 1 0 r1 "},
+                                               {"h", "1 reserve n l 5 0", "i", "1 h/t", "ann", "1 1 0 r1 "},
+                                               {"h", "1 reserve n l 5 0", "i", "1 hat", "ann", "2 1 0 r1 "},
+                                               {"h", "1 reserve n l 5 0", "i", "1 hat", "ann", "1 0 0 r1 "},
+                                               {"h", "1 reserve n l 5 0", "i", "1 hat", "ann", "1 nan 0 r1 "},
+                                               {"h", "1 reserve n l 5 0", "i", "1 hat", "ann", "1 1 -1 r1 "},
+                                               {"h", "1 reserve n l 5 0", "i", "1 hat", "a n", "1 1 0 r1 "},
                                                {"h", "1 confirm n l 5 0", "ann", "3-9 hat 1 r1"}}) {
       const auto entries = read_one(fields);
       REQUIRE(entries);

@@ -36,7 +36,7 @@ Reply good_reply() {
   Reply reply;
   reply.type = Reply::Type::array;
   reply.elements = {text("nonce"), text("ok"),     integer(1000), text("12"),  text("aRs"), text("3 0"),
-                    text("12 9"),  text("0 1040"), integer(0),    integer(50), integer(0),  text("6-3.5 2000")};
+                    text("12 9"),  text("0 1040"), text("o 0 0"), integer(50), integer(0),  text("6-3.5 2000")};
   return reply;
 }
 
@@ -59,15 +59,13 @@ TEST_SUITE("core/reserve_codec") {
                            "u",
                            "99",
                            "nonce",
-                           std::string_view("\x02\x00\x01\x02\x00\x00\x00\x01", 8),
+                           std::string_view("\x02\x00\x01\x02\x07\x00\x00\x00\x01\x05", 10),
                            "ann",
                            "bob",
                            "r1",
                            "r2",
-                           "1 2=130\nr1 2 130 0",
-                           "1 0=1\nr2 0 1 1",
-                           "0 hat 130 r1 pay load",
-                           "1 sock 1 r2 "};
+                           "2 130 0 r1 pay load",
+                           "0 1 1 r2 "};
     CHECK(commands[0] == expected);
     CHECK(encoder.reserve(list, asked, 99, "nonce")[0].back() == ".1 bob sock 1 r2 ");
   }
@@ -119,11 +117,23 @@ TEST_SUITE("core/reserve_codec") {
     CHECK(is_nonsense(spoil(5, text("3"))));
     CHECK(is_nonsense(spoil(5, text("3 0 1"))));
     CHECK(is_nonsense(spoil(6, text("nan 0"))));
+    for (const char* standing : {"", "o", "o 0", "o 0 x", "q 0 0", "oo 0 0"})
+      CHECK(is_nonsense(spoil(8, text(standing))));
     CHECK(is_nonsense(spoil(11, text("6-3"))));
     CHECK(is_nonsense(spoil(11, text("0-3.5"))));
     CHECK(is_nonsense(read_batch_reply(text("ok"), "nonce", 3, terms())));
     CHECK(is_nonsense(read_batch_reply(good_reply(), "nonce", 4, terms())));
     CHECK(is_nonsense(read_batch_reply(Reply{}, "nonce", 3, terms())));
+  }
+
+  TEST_CASE("how the sale stands, and for how long, is read beside the letters") {
+    Reply open = good_reply();
+    open.elements[8] = text("w 1500 900");
+    const auto reply = read_batch_reply(open, "nonce", 3, terms());
+    REQUIRE(reply);
+    CHECK(reply->standing == 'w');
+    CHECK(reply->opens_in_ms == 1500);
+    CHECK(reply->changes_in_ms == 900);
   }
 
   TEST_CASE("a verdict on the whole batch needs nothing else") {

@@ -43,7 +43,8 @@ struct Warehouse {
 TEST_CASE("read gives entries behind a position, oldest first, as many as asked for") {
   Warehouse house;
   for (const std::string id : {"1-0", "1-1", "1-2", "2-0"})
-    house.redis.command({"XADD", house.keys.journal, id, "h", "1 reserve n l 5 0", "ann", "0 phone 1 r1 x y"});
+    house.redis.command(
+        {"XADD", house.keys.journal, id, "h", "1 reserve n l 5 0", "i", "1 phone", "ann", "1 1 0 r1 x y"});
   const auto positions = [&](Position after, std::size_t count) {
     const auto entries = house.queue.read(kSale, after, count, Warehouse::soon()).value();
     std::string text;

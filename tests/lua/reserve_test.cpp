@@ -52,8 +52,8 @@ TEST_CASE("reserve.lua writes records and journal bodies whose index is the plac
   CHECK(sale.buyer("ann") == "1 2=2\nr2 2 2 1 1-1 r");
   CHECK(sale.buyer("bob") == "1 1=1\nr3 1 1 2 1-1 r");
   const auto entry = sale.newest_entry();
-  CHECK(entry ==
-        std::vector<std::string>{"1-1", "h", entry.at(2), "ann", "1 case 2 r2 " + payload, "bob", "2 phone 1 r3 "});
+  CHECK(entry == std::vector<std::string>{"1-1", "h", entry.at(2), "i", "1 phone 2 case", "ann", "2 2 1 r2 " + payload,
+                                          "bob", "1 1 2 r3 "});
   CHECK(entry[2] == fmt::format("1 reserve {} {} {} 0", kNonce, kNonce, reply.now_ms));
 }
 
@@ -151,17 +151,27 @@ TEST_CASE("reserve.lua keeps to the schedule, and says for how long") {
   sale.set_meta("opens_ms", "4000000000000");
   auto reply = sale.reserve({one("ann", "r1")});
   CHECK(reply.letters == "w");
-  CHECK(reply.shut_ms == 4000000000000 - reply.now_ms);
+  CHECK(reply.standing == 'w');
+  CHECK(reply.opens_in_ms == 4000000000000 - reply.now_ms);
+  CHECK(reply.changes_in_ms == reply.opens_in_ms);
   sale.set_meta("opens_ms", "0");
   sale.set_meta("reopen_ms", "4100000000000");
   reply = sale.reserve({one("ann", "r1")});
   CHECK(reply.letters == "w");
-  CHECK(reply.shut_ms == 4100000000000 - reply.now_ms);
+  CHECK(reply.opens_in_ms == 4100000000000 - reply.now_ms);
   sale.set_meta("closes_ms", "1");
   CHECK(sale.reserve({one("ann", "r1")}).letters == "e");
   sale.set_meta("reopen_ms", "0");
   sale.set_meta("closes_ms", "4000000000000");
-  CHECK(sale.reserve({one("ann", "r1")}).letters == "a");
+  reply = sale.reserve({one("ann", "r1")});
+  CHECK(reply.letters == "a");
+  CHECK(reply.standing == 'o');
+  CHECK(reply.opens_in_ms == 0);
+  CHECK(reply.changes_in_ms == 4000000000000 - reply.now_ms);
+  sale.set_meta("state", "paused");
+  reply = sale.look({one("bob", "r2")});
+  CHECK(reply.standing == 'p');
+  CHECK(reply.changes_in_ms == 4000000000000 - reply.now_ms);
 }
 
 TEST_CASE("reserve.lua sells nothing of an item before it reopens, and the others as usual") {
@@ -234,10 +244,10 @@ TEST_CASE("reserve.lua and look.lua take no batch whose parts do not fit togethe
   ScriptedSale sale;
   const auto before = sale.everything();
   const auto good = sale.reserve_command({one("ann", "r1"), one("bob", "r2")});
-  for (const std::string header : {"", "\1", "\1\1\1\1", "\1\1\1\1\1\1\1", "\1\1\1\1\1\1\1\1\1\1\1\1"}) {
+  for (const std::size_t header_bytes : {0, 1, 4, 5, 7, 15}) {
     auto words = good;
-    words.at(10) = header;
-    INFO(header.size());
+    words.at(10) = std::string(header_bytes, '\1');
+    INFO(header_bytes);
     CHECK(is_bad_call(words));
     words.at(1) = core::script("look").sha1;
     CHECK(is_bad_call(words));
