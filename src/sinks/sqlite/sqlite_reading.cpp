@@ -38,7 +38,7 @@ bool by_id(const OrderRow& left, const OrderRow& right) { return left.order.id <
 
 Result<std::vector<OrderRow>> SqliteTransaction::orders_by_buyer(SaleId sale, std::string_view after_buyer,
                                                                  std::size_t count) {
-  return attempt(Touch::reads, [&] {
+  return frame_.attempt(Touch::reads, [&] {
     std::vector<OrderRow> rows;
     std::size_t first = 0;  // of the buyer being read
     for (Query query(*connection_, kByBuyer, sale.text(), after_buyer); query.next();) {
@@ -56,7 +56,7 @@ Result<std::vector<OrderRow>> SqliteTransaction::orders_by_buyer(SaleId sale, st
 }
 
 Result<std::optional<OrderRow>> SqliteTransaction::find_order(SaleId sale, BuyerId buyer, RequestId request) {
-  return attempt(Touch::reads, [&]() -> std::optional<OrderRow> {
+  return frame_.attempt(Touch::reads, [&]() -> std::optional<OrderRow> {
     Query query(*connection_, kFind, sale.text(), buyer.text(), request.text());
     if (!query.next()) return std::nullopt;
     return read_order(query);
@@ -64,7 +64,7 @@ Result<std::optional<OrderRow>> SqliteTransaction::find_order(SaleId sale, Buyer
 }
 
 Result<std::vector<OrderRow>> SqliteTransaction::uncredited(SaleId sale, std::size_t count) {
-  return attempt(Touch::reads, [&] {
+  return frame_.attempt(Touch::reads, [&] {
     std::vector<OrderRow> rows;
     for (Query query(*connection_, kUncredited, sale.text(), count); query.next();) rows.push_back(read_order(query));
     return rows;

@@ -57,7 +57,7 @@ std::vector<ItemRow> read_items(Connection& connection, std::string_view sale) {
 }
 
 Result<std::optional<SaleRow>> SqliteTransaction::lock_sale(SaleId sale) {
-  return attempt(Touch::reads, [&]() -> std::optional<SaleRow> {
+  return frame_.attempt(Touch::reads, [&]() -> std::optional<SaleRow> {
     Query query(*connection_, kSale, sale.text());
     if (!query.next()) return std::nullopt;
     SaleRow row = read_sale(query);
@@ -67,7 +67,7 @@ Result<std::optional<SaleRow>> SqliteTransaction::lock_sale(SaleId sale) {
 }
 
 Result<Done> SqliteTransaction::put_sale(const SaleRow& row) {
-  return attempt(Touch::writes, [&] {
+  return frame_.attempt(Touch::writes, [&] {
     const std::string_view sale = row.sale;
     Query(*connection_, kPutSale, sale, name(row.state), std::string_view(row.uuid), row.opens_ms, row.closes_ms,
           row.hold_ms, row.probe_ms, row.replicas, row.buyer_orders_max, row.fence_epoch, row.watermark.epoch,
@@ -81,7 +81,7 @@ Result<Done> SqliteTransaction::put_sale(const SaleRow& row) {
 }
 
 Result<std::vector<SaleRow>> SqliteTransaction::sales(bool with_retired) {
-  return attempt(Touch::reads, [&] {
+  return frame_.attempt(Touch::reads, [&] {
     std::vector<SaleRow> rows;
     for (Query query(*connection_, kSales, with_retired); query.next();) rows.push_back(read_sale(query));
     for (SaleRow& row : rows) row.items = read_items(*connection_, row.sale);

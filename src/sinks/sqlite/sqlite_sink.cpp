@@ -1,16 +1,17 @@
 #include "sinks/sqlite/sqlite_sink.hpp"
 
-#include <unistd.h>
-
 #include <filesystem>
-
-#include "sinks/sqlite/sqlite_transaction.hpp"
 
 namespace flashsale::sinks {
 
+SqliteSink::SqliteSink(std::string path)
+    : path_(std::move(path)), connections_(std::make_shared<SqliteConnections>([file = path_](Deadline deadline) {
+        return std::make_unique<Connection>(file, deadline);
+      })) {}
+
 Result<std::unique_ptr<SinkTransaction>> SqliteSink::begin(Access access, Deadline deadline) {
   return guarded([&]() -> std::unique_ptr<SinkTransaction> {
-    claim();
+    claim_.check(describe());
     auto connection = connections_->take(deadline);
     return std::make_unique<SqliteTransaction>(connections_, std::move(connection), access);
   });
@@ -18,26 +19,17 @@ Result<std::unique_ptr<SinkTransaction>> SqliteSink::begin(Access access, Deadli
 
 Result<std::string> SqliteSink::id(Deadline deadline) {
   return guarded([&] {
-    claim();
+    claim_.check(describe());
     auto connection = connections_->take(deadline);
     std::string id;
     if (Query query(*connection, "select sink_id from flashsale_schema"); query.next()) id = query.bytes(0);
-    if (id.empty()) fail_with(ErrorCode::refused, connections_->path() + " has lost its id");
+    if (id.empty()) fail_with(ErrorCode::refused, path_ + " has lost its id");
     connections_->give_back(std::move(connection));
     return id;
   });
 }
 
-std::string SqliteSink::describe() const { return "sqlite:" + connections_->path(); }
-
-/// Asked before any mutex: one that another thread held at the fork stays locked in the child.
-void SqliteSink::claim() {
-  pid_t user = 0;
-  const pid_t self = getpid();
-  if (!user_.compare_exchange_strong(user, self) && user != self) {
-    fail_with(ErrorCode::forked, describe() + " was used before the fork");
-  }
-}
+std::string SqliteSink::describe() const { return "sqlite:" + path_; }
 
 Result<std::unique_ptr<OrderSink>> make_sqlite_sink(std::string_view url) {
   return guarded([&]() -> std::unique_ptr<OrderSink> {

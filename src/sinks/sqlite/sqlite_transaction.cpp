@@ -20,12 +20,12 @@ constexpr std::string_view kNow = "select cast((julianday('now') - 2440587.5) * 
 
 }  // namespace
 
-SqliteTransaction::SqliteTransaction(std::shared_ptr<ConnectionCache> home, std::unique_ptr<Connection> connection,
+SqliteTransaction::SqliteTransaction(std::shared_ptr<SqliteConnections> home, std::unique_ptr<Connection> connection,
                                      OrderSink::Access access)
-    : home_(std::move(home)), connection_(std::move(connection)), access_(access) {
+    : home_(std::move(home)), connection_(std::move(connection)), frame_(access) {
   try {
     // Immediate: a transaction that reads first and locks later can only be told that its snapshot is old.
-    Query(*connection_, access_ == OrderSink::Access::write ? "begin immediate" : "begin").run();
+    Query(*connection_, frame_.may_write() ? "begin immediate" : "begin").run();
   } catch (const Failure& failure) {
     if (failure.error.code == ErrorCode::busy) home_->give_back(std::move(connection_));
     throw;
@@ -33,25 +33,16 @@ SqliteTransaction::SqliteTransaction(std::shared_ptr<ConnectionCache> home, std:
 }
 
 SqliteTransaction::~SqliteTransaction() {
-  if (connection_->is_forked()) return;
+  if (frame_.is_forked()) return;
   const auto done = guarded([&] {
     if (connection_->in_transaction()) Query(*connection_, "rollback").run();
-    if (!failed_) home_->give_back(std::move(connection_));
+    if (!frame_.has_failed()) home_->give_back(std::move(connection_));
   });
   static_cast<void>(done);  // a connection that cannot roll back is closed, which does
 }
 
-void SqliteTransaction::check_usable(Touch touch) const {
-  if (connection_->is_forked()) fail_with(ErrorCode::forked, "the transaction began before the fork");
-  if (committed_) fail_with(ErrorCode::closed, "the transaction is over");
-  if (failed_) fail_with(ErrorCode::closed, "the transaction has failed");
-  if (touch == Touch::writes && access_ != OrderSink::Access::write) {
-    fail_with(ErrorCode::internal, "a transaction for reading cannot write");
-  }
-}
-
 Result<Done> SqliteTransaction::commit() {
-  return attempt(Touch::reads, [&] {
+  return frame_.attempt(Touch::reads, [&] {
     try {
       Query(*connection_, "commit").run();
     } catch (Failure& failure) {
@@ -60,12 +51,12 @@ Result<Done> SqliteTransaction::commit() {
       failure.error.effect = refused ? Effect::none : Effect::unknown;
       throw;
     }
-    committed_ = true;
+    frame_.committed();
   });
 }
 
 Result<Done> SqliteTransaction::set_aside(SaleId sale, const DeadRow& dead) {
-  return attempt(Touch::writes, [&] {
+  return frame_.attempt(Touch::writes, [&] {
     const Order& order = dead.order;
     Query(*connection_, kSetAside, sale.text(), order.id.at.epoch, order.id.at.seq, order.id.index, Blob{order.buyer},
           Blob{order.item}, order.quantity, Blob{order.request}, Blob{order.payload}, std::string_view(dead.reason),
@@ -75,7 +66,7 @@ Result<Done> SqliteTransaction::set_aside(SaleId sale, const DeadRow& dead) {
 }
 
 Result<std::vector<DeadRow>> SqliteTransaction::dead(SaleId sale, bool only_untold) {
-  return attempt(Touch::reads, [&] {
+  return frame_.attempt(Touch::reads, [&] {
     std::vector<DeadRow> rows;
     for (Query query(*connection_, kDead, sale.text(), only_untold ? 0 : 1); query.next();) {
       DeadRow& row = rows.emplace_back();
@@ -94,7 +85,7 @@ Result<std::vector<DeadRow>> SqliteTransaction::dead(SaleId sale, bool only_unto
 }
 
 Result<Done> SqliteTransaction::mark_told(SaleId sale, const OrderId* orders, std::size_t count) {
-  return attempt(Touch::writes, [&] {
+  return frame_.attempt(Touch::writes, [&] {
     for (const OrderId* order = orders; order != orders + count; ++order) {
       Query(*connection_, kMarkTold, sale.text(), order->at.epoch, order->at.seq, order->index).run();
     }
@@ -102,14 +93,14 @@ Result<Done> SqliteTransaction::mark_told(SaleId sale, const OrderId* orders, st
 }
 
 Result<bool> SqliteTransaction::put_operation(SaleId sale, OperationId operation, ItemId item, std::int64_t units) {
-  return attempt(Touch::writes, [&] {
+  return frame_.attempt(Touch::writes, [&] {
     Query(*connection_, kPutOperation, sale.text(), operation.text(), item.text(), units).run();
     return connection_->changes() == 1;
   });
 }
 
 Result<std::vector<OperationRow>> SqliteTransaction::operations(SaleId sale) {
-  return attempt(Touch::reads, [&] {
+  return frame_.attempt(Touch::reads, [&] {
     std::vector<OperationRow> rows;
     for (Query query(*connection_, kOperations, sale.text()); query.next();) {
       rows.push_back({std::string(query.bytes(0)), std::string(query.bytes(1)), query.integer(2)});
@@ -119,7 +110,7 @@ Result<std::vector<OperationRow>> SqliteTransaction::operations(SaleId sale) {
 }
 
 Result<std::int64_t> SqliteTransaction::now_ms() {
-  return attempt(Touch::reads, [&] {
+  return frame_.attempt(Touch::reads, [&] {
     Query query(*connection_, kNow);
     query.next();
     return query.integer(0);

@@ -7,15 +7,19 @@
 #include <vector>
 
 #include "flashsale/order_sink.hpp"
-#include "sinks/sqlite/connection_cache.hpp"
+#include "sinks/connection_cache.hpp"
+#include "sinks/sqlite/connection.hpp"
+#include "sinks/transaction_frame.hpp"
 
 namespace flashsale::sinks {
+
+using SqliteConnections = ConnectionCache<Connection>;
 
 /// Thread-bound. Holds the file's write lock from its construction on if it is for writing.
 class SqliteTransaction : public SinkTransaction {
  public:
   /// Begins; throws Failure.
-  SqliteTransaction(std::shared_ptr<ConnectionCache> home, std::unique_ptr<Connection> connection,
+  SqliteTransaction(std::shared_ptr<SqliteConnections> home, std::unique_ptr<Connection> connection,
                     OrderSink::Access access);
   ~SqliteTransaction() override;
 
@@ -42,29 +46,9 @@ class SqliteTransaction : public SinkTransaction {
   Result<Done> commit() override;
 
  private:
-  enum class Touch : std::uint8_t { reads, writes };
-
-  /// Every method's frame: refuses after a failure, a commit or a fork. After a failure SQLite may have rolled back by
-  /// itself, and one more statement would commit alone.
-  template <class Work>
-  auto attempt(Touch touch, Work work) -> decltype(guarded(work));
-  void check_usable(Touch touch) const;
-
-  std::shared_ptr<ConnectionCache> home_;
+  std::shared_ptr<SqliteConnections> home_;
   std::unique_ptr<Connection> connection_;
-  const OrderSink::Access access_;
-  bool committed_ = false;
-  bool failed_ = false;
+  TransactionFrame frame_;
 };
-
-template <class Work>
-auto SqliteTransaction::attempt(Touch touch, Work work) -> decltype(guarded(work)) {
-  auto result = guarded([&] {
-    check_usable(touch);
-    return work();
-  });
-  failed_ |= !result.has_value();
-  return result;
-}
 
 }  // namespace flashsale::sinks

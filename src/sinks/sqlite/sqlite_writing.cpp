@@ -92,7 +92,7 @@ class OrderInserter {
 }  // namespace
 
 Result<std::vector<Insert>> SqliteTransaction::insert_orders(SaleId sale, const Order* orders, std::size_t count) {
-  return attempt(Touch::writes, [&] {
+  return frame_.attempt(Touch::writes, [&] {
     std::vector<Insert> verdicts;
     verdicts.reserve(count);
     OrderInserter inserter(*connection_, sale.text());
@@ -104,7 +104,7 @@ Result<std::vector<Insert>> SqliteTransaction::insert_orders(SaleId sale, const 
 
 Result<std::vector<bool>> SqliteTransaction::move_orders(SaleId sale, OrderState to, const Order* orders,
                                                          std::size_t count) {
-  return attempt(Touch::writes, [&] {
+  return frame_.attempt(Touch::writes, [&] {
     const bool returns_stock = to == OrderState::released || to == OrderState::expired;
     std::vector<bool> moved(count);
     for (std::size_t i = 0; i < count; ++i) {
@@ -124,7 +124,7 @@ Result<std::vector<bool>> SqliteTransaction::move_orders(SaleId sale, OrderState
 }
 
 Result<Done> SqliteTransaction::mark_credited(SaleId sale, const OrderId* orders, std::size_t count) {
-  return attempt(Touch::writes, [&] {
+  return frame_.attempt(Touch::writes, [&] {
     for (const OrderId* order = orders; order != orders + count; ++order) {
       Query(*connection_, kMarkCredited, sale.text(), order->at.epoch, order->at.seq, order->index).run();
     }

@@ -1,0 +1,36 @@
+/// OrderSink over a PostgreSQL database: writers of different sales beside each other, readers beside all of them.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "flashsale/order_sink.hpp"
+#include "sinks/postgres/postgres_transaction.hpp"
+#include "sinks/postgres/target.hpp"
+#include "sinks/process_claim.hpp"
+
+namespace flashsale::sinks {
+
+namespace postgres {
+
+/// Thread-safe. Once used, it belongs to its process: in a forked child it answers `forked`.
+class PostgresSink : public OrderSink {
+ public:
+  explicit PostgresSink(const Target& target);
+
+  Result<std::unique_ptr<SinkTransaction>> begin(Access access, Deadline deadline) override;
+  Result<std::string> id(Deadline deadline) override;
+  std::string describe() const override { return name_; }
+
+ private:
+  const std::string name_;
+  const std::shared_ptr<Connections> connections_;  // also of the transactions, which may outlive the sink
+  ProcessClaim claim_;
+};
+
+}  // namespace postgres
+
+/// A sink for `postgresql://[user[:password]@][host[:port]]/[database][?option=value&...]`, as libpq reads it.
+Result<std::unique_ptr<OrderSink>> make_postgres_sink(std::string_view url);
+
+}  // namespace flashsale::sinks

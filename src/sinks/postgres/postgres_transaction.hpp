@@ -1,0 +1,57 @@
+/// SinkTransaction over one PostgreSQL connection: one statement a set of rows, not one a row.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "flashsale/order_sink.hpp"
+#include "sinks/connection_cache.hpp"
+#include "sinks/postgres/connection.hpp"
+#include "sinks/transaction_frame.hpp"
+
+namespace flashsale::sinks::postgres {
+
+using Connections = ConnectionCache<Connection>;
+
+/// Thread-bound. Writers of one sale wait for each other in lock_sale, writers of different sales do not; a reader sees
+/// one moment of the database throughout.
+class PostgresTransaction : public SinkTransaction {
+ public:
+  /// Begins; throws Failure.
+  PostgresTransaction(std::shared_ptr<Connections> home, std::unique_ptr<Connection> connection,
+                      OrderSink::Access access);
+  ~PostgresTransaction() override;
+
+  Result<std::optional<SaleRow>> lock_sale(SaleId sale) override;
+  Result<Done> put_sale(const SaleRow& row) override;
+  Result<std::vector<SaleRow>> sales(bool with_retired) override;
+
+  Result<std::vector<Insert>> insert_orders(SaleId sale, const Order* orders, std::size_t count) override;
+  Result<std::vector<bool>> move_orders(SaleId sale, OrderState to, const Order* orders, std::size_t count) override;
+
+  Result<std::vector<OrderRow>> orders_by_buyer(SaleId sale, std::string_view after_buyer, std::size_t count) override;
+  Result<std::optional<OrderRow>> find_order(SaleId sale, BuyerId buyer, RequestId request) override;
+  Result<std::vector<OrderRow>> uncredited(SaleId sale, std::size_t count) override;
+  Result<Done> mark_credited(SaleId sale, const OrderId* orders, std::size_t count) override;
+
+  Result<Done> set_aside(SaleId sale, const DeadRow& dead) override;
+  Result<std::vector<DeadRow>> dead(SaleId sale, bool only_untold) override;
+  Result<Done> mark_told(SaleId sale, const OrderId* orders, std::size_t count) override;
+
+  Result<bool> put_operation(SaleId sale, OperationId operation, ItemId item, std::int64_t units) override;
+  Result<std::vector<OperationRow>> operations(SaleId sale) override;
+
+  Result<std::int64_t> now_ms() override;
+  Result<Done> commit() override;
+
+ private:
+  void run_for_ids(const char* sql, SaleId sale, const OrderId* orders, std::size_t count);
+
+  std::shared_ptr<Connections> home_;
+  std::unique_ptr<Connection> connection_;
+  TransactionFrame frame_;
+};
+
+}  // namespace flashsale::sinks::postgres
