@@ -1,5 +1,7 @@
 #include "sinks/postgres/postgres_sink.hpp"
 
+#include "flashsale/linked_sinks.hpp"
+
 namespace flashsale::sinks {
 namespace postgres {
 

@@ -9,9 +9,7 @@
 #include "sinks/postgres/target.hpp"
 #include "sinks/process_claim.hpp"
 
-namespace flashsale::sinks {
-
-namespace postgres {
+namespace flashsale::sinks::postgres {
 
 /// Thread-safe. Once used, it belongs to its process: in a forked child it answers `forked`.
 class PostgresSink : public OrderSink {
@@ -28,9 +26,4 @@ class PostgresSink : public OrderSink {
   ProcessClaim claim_;
 };
 
-}  // namespace postgres
-
-/// A sink for `postgresql://[user[:password]@][host[:port]]/[database][?option=value&...]`, as libpq reads it.
-Result<std::unique_ptr<OrderSink>> make_postgres_sink(std::string_view url);
-
-}  // namespace flashsale::sinks
+}  // namespace flashsale::sinks::postgres
