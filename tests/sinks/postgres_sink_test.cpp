@@ -1,6 +1,4 @@
 // What is PostgreSQL's own: a server that may be down, restarted, read-only, locked, spoilt, or another library's.
-#include "sinks/postgres/postgres_sink.hpp"
-
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -8,6 +6,7 @@
 #include <atomic>
 #include <thread>
 
+#include "flashsale/linked_sinks.hpp"
 #include "sinks/sink_conformance.hpp"
 #include "support/private_postgres.hpp"
 #include "support/private_redis.hpp"
