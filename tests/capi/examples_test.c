@@ -28,5 +28,6 @@ int main(void) {
   CHECK(strstr(output_of("c_sell_one"), "reserved, order 1-") != NULL); /* a second run meets what the first left */
   CHECK(strstr(output_of("c_epoll_loop"), "100 of 1000 buyers won") != NULL);
   CHECK(strstr(output_of("c_epoll_loop"), "100 of 1000 buyers won") != NULL);
+  CHECK(strstr(output_of("c_uv_loop"), "100 of 1000 buyers won") != NULL);
   return 0;
 }
