@@ -17,7 +17,7 @@ type Call struct {
 	Request string // the caller's id of one purchase intent; keep it for retries
 
 	Quantity uint32 // 1 to 1,000,000; 0 is 1
-	Payload  []byte // opaque, ends in the order's row; up to gate.payload_bytes_max bytes; not kept after the call
+	Payload  []byte // ends in the order's row; up to gate.payload_bytes_max bytes; leave it as it is: a retry sends it
 	Level    Level  // an answer below it is Pending
 	Verb     Verb   // of Submit only
 }

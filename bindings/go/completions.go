@@ -14,8 +14,8 @@ const (
 	drainSize = 512
 )
 
-// completions is the library's queue of events. Its descriptor is watched by the runtime's poller, so that whoever waits
-// for events is a goroutine, and not a thread that sits in the library.
+// completions is the library's queue of events. Its descriptor is watched by the runtime's poller, so that whoever
+// waits for events is a goroutine, and not a thread that sits in the library.
 type completions struct {
 	c      *C.flashsale_completions_t
 	file   *os.File // a duplicate of the queue's descriptor, since closing a File closes what it has

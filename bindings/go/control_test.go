@@ -54,7 +54,8 @@ func TestEveryActAndWhatStatusSaysOfIt(t *testing.T) {
 	check(t, s.sales.Retire(background, s.sale))
 	_, err = s.sales.Status(background, s.sale, RolePrimary)
 	want(t, "retired", err != nil, true)
-	want(t, "never again", errors.Is(s.sales.CreateSale(background, Sale{ID: s.sale, Items: []Item{usual}}), ErrConflict), true)
+	err = s.sales.CreateSale(background, Sale{ID: s.sale, Items: []Item{usual}})
+	want(t, "never again", errors.Is(err, ErrConflict), true)
 }
 
 func TestTheTermsOfASaleReachRedis(t *testing.T) {
@@ -179,10 +180,13 @@ func TestRunEndsWithItsContextAndCloseEndsRun(t *testing.T) {
 }
 
 func TestWhatCannotBeMadeSaysWhy(t *testing.T) {
+	pool := func(option, value string) func() error {
+		return func() error { _, err := NewPool(redis.URL, Options{option: value}); return err }
+	}
 	for message, make := range map[string]func() error{
 		"scheme":                            func() error { _, err := NewPool("http://127.0.0.1"); return err },
-		"there is no option 'pool.lanes'":   func() error { _, err := NewPool(redis.URL, Options{"pool.lanes": "1"}); return err },
-		"pool.connections_max must be 1 to": func() error { _, err := NewPool(redis.URL, Options{"pool.connections_max": "0"}); return err },
+		"there is no option 'pool.lanes'":   pool("pool.lanes", "1"),
+		"pool.connections_max must be 1 to": pool("pool.connections_max", "0"),
 		"sinks of 'mysql'":                  func() error { _, err := NewSink("mysql://127.0.0.1/x"); return err },
 		"flashsale: closed: the pool was closed": func() error {
 			pool := Must(NewPool(redis.URL))

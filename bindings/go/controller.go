@@ -173,8 +173,8 @@ func (c *Controller) Reconcile(ctx context.Context, sale string) error {
 }
 
 // ReopenAcceptingLoss is for the operator alone, when Redis or the database went back and nothing can be proven: it
-// goes on with what Redis (list mode) or the database (journal mode) has now, under a new epoch. What only the other one
-// knew is lost. Ten minutes at most. Errors as an act.
+// goes on with what Redis (list mode) or the database (journal mode) has now, under a new epoch. What only the other
+// one knew is lost. Ten minutes at most. Errors as an act.
 func (c *Controller) ReopenAcceptingLoss(ctx context.Context, sale string) error {
 	timeout, err := timeoutOf(ctx, rebuildMax, rebuildMax)
 	if err != nil {

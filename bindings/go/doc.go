@@ -1,6 +1,6 @@
-// Package flashsale sells scarce stock through Redis when everybody arrives at once: it decides, for a crowd, who gets a
-// unit, and hands each won order to a database without losing, doubling or overselling one. It is libflashsale.so, by
-// cgo; README.md beside this file says how to build against it.
+// Package flashsale sells scarce stock through Redis when everybody arrives at once: it decides, for a crowd, who gets
+// a unit, and hands each won order to a database without losing, doubling or overselling one. It is libflashsale.so,
+// by cgo; README.md beside this file says how to build against it.
 //
 //	Pool ---> Controller   create, open, pause ... retire    the operator's side
 //	   \----> Gate         reserve, confirm, release ...     the crowd's side

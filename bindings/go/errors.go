@@ -11,7 +11,7 @@ type ErrorCode int32
 const (
 	ErrInvalidArgument ErrorCode = C.FLASHSALE_E_INVALID_ARGUMENT // a value is out of its bounds; the message names both
 	ErrNotFound        ErrorCode = C.FLASHSALE_E_NOT_FOUND        // no such sale or item; never "sold out"
-	ErrConflict        ErrorCode = C.FLASHSALE_E_CONFLICT         // the request won, or the sale exists, with other arguments
+	ErrConflict        ErrorCode = C.FLASHSALE_E_CONFLICT         // the request won, or the sale is there, with others
 	ErrBusy            ErrorCode = C.FLASHSALE_E_BUSY             // a bounded queue is full; nothing happened
 	ErrTimedOut        ErrorCode = C.FLASHSALE_E_TIMED_OUT        // the deadline, or the context's end, came first
 	ErrDisconnected    ErrorCode = C.FLASHSALE_E_DISCONNECTED     // no connection, or it broke

@@ -17,7 +17,7 @@ import (
 // The submitter and the poller are goroutines, made by the first call, and neither sits in the library: however many
 // goroutines wait for answers, no OS thread does.
 type Gate struct {
-	handle // of explain's and the submitter's calls
+	handle // for explain; the submitter ends before the gate does
 	c      *C.flashsale_gate_t
 
 	begin   sync.Once
@@ -69,14 +69,15 @@ func (g *Gate) Reserve(ctx context.Context, call Call) (Answer, error) {
 	return g.call(ctx, VerbReserve, &call)
 }
 
-// Confirm makes a reservation final, so that it cannot expire: Confirmed, AlreadyConfirmed, AlreadyReleased, Expired,
-// Dead or NotReserved. Idempotent; errors and costs as Reserve.
+// Confirm says that the buyer paid: Confirmed (the order was reserved and its hold had not run out), AlreadyConfirmed,
+// AlreadyReleased, Expired, Dead or NotReserved; Paused by ReasonFenced: nothing was decided. In every state of the
+// sale, but ErrUnsupported in list mode. Idempotent; of several that race for one order one wins. Errors and costs as
+// Reserve.
 func (g *Gate) Confirm(ctx context.Context, call Call) (Answer, error) {
 	return g.call(ctx, VerbConfirm, &call)
 }
 
-// Release gives a reservation's units back: Released, AlreadyReleased, AlreadyConfirmed, Expired, Dead or NotReserved.
-// Idempotent; errors and costs as Reserve.
+// Release gives a reserved order's units back, which sell again once the database has it: Released, else as Confirm.
 func (g *Gate) Release(ctx context.Context, call Call) (Answer, error) {
 	return g.call(ctx, VerbRelease, &call)
 }
@@ -97,33 +98,24 @@ func (g *Gate) Status(ctx context.Context, call Call) (Answer, error) {
 // 1 they are decided in this order. Each is bound by ctx, and answered, as if it had been made alone.
 func (g *Gate) Submit(ctx context.Context, calls []Call) []Result {
 	results := make([]Result, len(calls))
-	made := make([]*waiter, len(calls))
-	timeout, err := timeoutOf(ctx, 0, timeoutMax)
-	if err == nil {
-		err = g.start()
-	}
-	var fit []*waiter
+	timeout, err := g.ready(ctx)
+	fit := make([]*waiter, 0, len(calls))
 	for i := range calls {
-		if err != nil {
+		if err == nil && calls[i].fits() {
+			fit = append(fit, newWaiter(&calls[i], timeout))
+		}
+	}
+	if err == nil && !g.queue.put(fit...) {
+		err = closed("gate")
+	}
+	for i := range calls {
+		switch {
+		case err != nil:
 			results[i].Err = err
-		} else if !calls[i].fits() {
-			results[i] = g.explain(&calls[i], uint32(timeout), Result{})
-		} else {
-			made[i] = newWaiter(&calls[i], uint32(timeout))
-			fit = append(fit, made[i])
-		}
-	}
-	if g.queue.put(fit...) {
-		for i, w := range made {
-			if w != nil {
-				results[i] = g.wait(ctx, w)
-			}
-		}
-		return results
-	}
-	for i, w := range made {
-		if w != nil {
-			results[i].Err = closed("gate")
+		case calls[i].fits():
+			results[i], fit = g.wait(ctx, fit[0]), fit[1:]
+		default:
+			results[i] = g.explain(&calls[i], timeout, Result{})
 		}
 	}
 	return results
@@ -131,23 +123,39 @@ func (g *Gate) Submit(ctx context.Context, calls []Call) []Result {
 
 func (g *Gate) call(ctx context.Context, verb Verb, call *Call) (Answer, error) {
 	call.Verb = verb
-	timeout, err := timeoutOf(ctx, 0, timeoutMax)
+	timeout, err := g.ready(ctx)
 	if err != nil {
 		return Answer{}, err
 	}
-	if err := g.start(); err != nil {
-		return Answer{}, err
-	}
+	var result Result
 	if !call.fits() {
-		result := g.explain(call, uint32(timeout), Result{})
-		return result.Answer, result.Err
+		result = g.explain(call, timeout, result)
+	} else if w := newWaiter(call, timeout); g.queue.put(w) {
+		result = g.wait(ctx, w)
+	} else {
+		result.Err = closed("gate")
 	}
-	w := newWaiter(call, uint32(timeout))
-	if !g.queue.put(w) {
-		return Answer{}, closed("gate")
-	}
-	result := g.wait(ctx, w)
 	return result.Answer, result.Err
+}
+
+// ready makes what the first call needs, and returns the time that a call has, in ms: 0 is the gate's usual.
+func (g *Gate) ready(ctx context.Context) (uint32, error) {
+	timeout, err := timeoutOf(ctx, 0, timeoutMax)
+	if err != nil {
+		return 0, err
+	}
+	g.begin.Do(g.start)
+	return uint32(timeout), g.failed
+}
+
+func (g *Gate) start() {
+	if g.answers, g.failed = newCompletions(); g.failed != nil {
+		return
+	}
+	g.over.Add(1)
+	g.drained.Add(1)
+	go g.submit()
+	go g.poll()
 }
 
 // wait waits for an answer, or for the end of ctx, after which nobody hears it.
@@ -167,8 +175,8 @@ func (g *Gate) wait(ctx context.Context, w *waiter) Result {
 	return result
 }
 
-// explain asks again for a call that is known to be out of its bounds: an event has no room for a message, and the rules
-// should stand in the library alone. Such a call never gets as far as Redis.
+// explain asks again for a call that is known to be out of its bounds: an event has no room for a message, and the
+// rules should stand in the library alone. Such a call never gets as far as Redis.
 func (g *Gate) explain(call *Call, timeoutMs uint32, heard Result) Result {
 	if err := g.use(); err != nil {
 		return Result{Err: err}
@@ -182,20 +190,6 @@ func (g *Gate) explain(call *Call, timeoutMs uint32, heard Result) Result {
 		heard.Err = err
 	}
 	return heard
-}
-
-// start makes what the first call needs.
-func (g *Gate) start() error {
-	g.begin.Do(func() {
-		if g.answers, g.failed = newCompletions(); g.failed != nil {
-			return
-		}
-		g.over.Add(1)
-		g.drained.Add(1)
-		go g.submit()
-		go g.poll()
-	})
-	return g.failed
 }
 
 // Close ends the gate: calls still waiting are ErrClosed. Blocks one round trip at most.

@@ -38,6 +38,27 @@ func TestAnOrderIsReservedOnceHoweverOftenItIsAskedFor(t *testing.T) {
 	}
 }
 
+func TestAReservationIsConfirmedOrReleasedOnce(t *testing.T) {
+	s := openShop(t, usual)
+	does := func(what string, ask func(context.Context, Call) (Answer, error), buyer string, expected Outcome) {
+		t.Helper()
+		answer, err := ask(background, s.call(buyer, "click-1"))
+		check(t, err)
+		want(t, what, answer.Outcome, expected)
+	}
+	does("reserve", s.gate.Reserve, "ann", Reserved)
+	does("confirm", s.gate.Confirm, "ann", Confirmed)
+	does("confirm again", s.gate.Confirm, "ann", AlreadyConfirmed)
+	does("release what is paid", s.gate.Release, "ann", AlreadyConfirmed)
+	does("resolve", s.gate.Resolve, "ann", AlreadyConfirmed)
+	does("reserve", s.gate.Reserve, "bob", Reserved)
+	does("release", s.gate.Release, "bob", Released)
+	does("release again", s.gate.Release, "bob", AlreadyReleased)
+	does("confirm what is released", s.gate.Confirm, "bob", AlreadyReleased)
+	does("reserve again", s.gate.Reserve, "bob", AlreadyReleased)
+	does("confirm nothing", s.gate.Confirm, "eve", NotReserved)
+}
+
 func TestRefusalsAreOutcomesAndWrongCallsAreErrors(t *testing.T) {
 	s := openShop(t, Item{ID: "sneaker-42", Units: 3, Limit: 2})
 	reserve := func(call Call) Outcome {

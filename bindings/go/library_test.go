@@ -17,11 +17,13 @@ func TestEveryConstantHasTheLibrarysName(t *testing.T) {
 		first int32
 	}{
 		{"reserved already_reserved confirmed already_confirmed released already_released expired pending not_reserved " +
-			"dead not_started paused ended limit_reached sold_out", func(v int32) fmt.Stringer { return Outcome(v) }, int32(Reserved)},
+			"dead not_started paused ended limit_reached sold_out",
+			func(v int32) fmt.Stringer { return Outcome(v) }, int32(Reserved)},
 		{"reserve confirm release resolve status", func(v int32) fmt.Stringer { return Verb(v) }, int32(VerbReserve)},
 		{"usual primary replicas database", func(v int32) fmt.Stringer { return Level(v) }, int32(LevelUsual)},
 		{"none operator fenced draining", func(v int32) fmt.Stringer { return Reason(v) }, int32(ReasonNone)},
-		{"creating created open paused draining closed retired", func(v int32) fmt.Stringer { return State(v) }, int32(StateCreating)},
+		{"creating created open paused draining closed retired",
+			func(v int32) fmt.Stringer { return State(v) }, int32(StateCreating)},
 		{"journal list", func(v int32) fmt.Stringer { return Queue(v) }, int32(QueueJournal)},
 		{"primary replica", func(v int32) fmt.Stringer { return Role(v) }, int32(RolePrimary)},
 		{"info warning alarm", func(v int32) fmt.Stringer { return LogLevel(v) }, int32(LogInfo)},

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Worker carries journals into a sink and watches over their sales; any number of them may run on the same sales, in any
-// process.
+// Worker carries journals into a sink and watches over their sales; any number of them may run on the same sales, in
+// any process.
 type Worker struct {
 	handle
 	c *C.flashsale_worker_t

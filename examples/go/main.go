@@ -2,8 +2,8 @@
 //
 //	shop [-listen ADDRESS] [-redis URL]
 //
-// It prints the address it listens on, and ends on SIGINT or SIGTERM once the requests under way are answered. Sales are
-// made by whoever operates them (`flashsale create`), and a worker (`flashsale work`) carries the orders away.
+// It prints the address it listens on, and ends on SIGINT or SIGTERM once the requests under way are answered. Sales
+// are made by whoever operates them (`flashsale create`), and a worker (`flashsale work`) carries the orders away.
 package main
 
 import (

@@ -131,6 +131,14 @@ func TestAPurchaseFromOrderToLook(t *testing.T) {
 	if item["stock"] != "none" || item["limit"] != 2.0 || item["info"].(map[string]any)["price"] != 99.0 {
 		t.Fatalf("%v", item)
 	}
+	c.ask(200, "POST", orders+"/click-1/confirm?buyer=ann", "", "")
+	c.has("outcome", "confirmed")
+	c.ask(409, "DELETE", orders+"/click-1?buyer=ann", "", "")
+	c.has("code", "already_confirmed")
+	c.ask(200, "DELETE", orders+"/click-1?buyer=bob", "", "")
+	c.has("outcome", "released")
+	c.ask(410, "POST", orders+"/click-1/confirm?buyer=bob", "", "")
+	c.ask(404, "DELETE", orders+"/click-9?buyer=bob", "", "")
 	check(t, sales.Pause(context.Background(), "spring"))
 	c.ask(503, "POST", orders, "click-3", `{"item": "sneaker-42", "buyer": "eve"}`)
 	c.has("reason", "operator")
@@ -217,7 +225,8 @@ func TestACrowdOnWrkBuysExactlyWhatThereIs(t *testing.T) {
 	const units, connections = 3000, 64
 	sales := openSale(t, "crowd", units)
 	url := start(t) + "/sales/crowd/orders"
-	text, err := exec.Command("wrk", "-t2", fmt.Sprint("-c", connections), "-d3s", "-s", "testdata/crowd.lua", url).Output()
+	crowd := exec.Command("wrk", "-t2", fmt.Sprint("-c", connections), "-d3s", "-s", "testdata/crowd.lua", url)
+	text, err := crowd.Output()
 	check(t, err)
 	statuses := map[string]int64{}
 	for _, found := range regexp.MustCompile(`status\t(\d+)\t(\d+)`).FindAllStringSubmatch(string(text), -1) {

@@ -18,7 +18,7 @@ end
 local other
 if hiredis then
   ffi.cdef [[
-    typedef struct { int type; long long integer; double d; size_t len; char* str; } other_reply;
+    typedef struct { int type; long long integer; size_t len; char* str; } other_reply;
     void* redisConnectUnix(const char* path);
     void* redisCommand(void* context, const char* format, ...);
     void freeReplyObject(void* reply);
