@@ -29,8 +29,8 @@ func peer(redis *redistest.Server) (func() buy, func()) {
 		return func(buyer, request string) bool {
 			nonce := strconv.FormatUint(rand.Uint64(), 10)
 			reply := c.ask("EVALSHA", sha, "3", "fs:{bench}:meta", "fs:{bench}:buyers", "fs:{bench}:journal",
-				epoch, uuid, "9000000000000", nonce, "\x01\x00\x00\x01", buyer, request,
-				"1 1=1\n"+request+" 1 1 0", "0 "+itemID+" 1 "+request+" "+string(payload))
+				epoch, uuid, "9000000000000", nonce, "\x01\x00\x00\x01\x05", buyer, request,
+				"1 1 0 "+request+" "+string(payload))
 			if string(reply[0]) != nonce || string(reply[1]) != "ok" {
 				need(fmt.Errorf("the script says %q", reply))
 			}
