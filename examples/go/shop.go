@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sort"
 	"strconv"
 	"strings"
 	"sync"
@@ -39,41 +40,53 @@ func (s *shop) close() {
 	s.pool.Close()
 }
 
-// ServeHTTP finds the one who answers: /sales/{sale}[/orders[/{request}[/confirm]]], /health, /metrics.
+// ServeHTTP lets whoever has the path and the method answer.
 func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Server-Time", strconv.FormatFloat(float64(time.Now().UnixMilli())/1000, 'f', 3, 64))
-	parts := strings.Split(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	methods := map[string]func(http.ResponseWriter, *http.Request){}
-	order := func(verb flashsale.Verb) func(http.ResponseWriter, *http.Request) {
-		return func(w http.ResponseWriter, r *http.Request) { s.order(w, r, verb, parts[1], parts[3]) }
-	}
-	switch {
-	case len(parts) == 1 && parts[0] == "health":
-		methods["GET"] = s.showHealth
-	case len(parts) == 1 && parts[0] == "metrics":
-		methods["GET"] = showMetrics
-	case len(parts) == 2 && parts[0] == "sales":
-		methods["GET"] = func(w http.ResponseWriter, r *http.Request) { s.showSale(w, r, parts[1]) }
-	case len(parts) == 3 && parts[0] == "sales" && parts[2] == "orders":
-		methods["POST"] = func(w http.ResponseWriter, r *http.Request) { s.buy(w, r, parts[1]) }
-	case len(parts) == 4 && parts[0] == "sales" && parts[2] == "orders":
-		methods["GET"], methods["DELETE"] = order(flashsale.VerbStatus), order(flashsale.VerbRelease)
-	case len(parts) == 5 && parts[0] == "sales" && parts[2] == "orders" && parts[4] == "confirm":
-		methods["POST"] = order(flashsale.VerbConfirm)
-	default:
+	methods := s.at(strings.Split(strings.TrimPrefix(r.URL.Path, "/"), "/"))
+	if methods == nil {
 		problem{Status: 404, Code: "no_such_path"}.write(w)
 		return
 	}
-	if answer := methods[r.Method]; answer != nil {
+	method := r.Method
+	if method == "HEAD" {
+		method = "GET" // the body is left out on its way
+	}
+	if answer := methods[method]; answer != nil {
 		answer(w, r)
 		return
 	}
-	for _, method := range []string{"GET", "POST", "DELETE"} {
-		if methods[method] != nil {
-			w.Header().Add("Allow", method)
-		}
+	var allowed []string
+	for method := range methods {
+		allowed = append(allowed, method)
 	}
+	sort.Strings(allowed)
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
 	problem{Status: 405, Code: "method_not_allowed"}.write(w)
+}
+
+// at has what may be done at a path: /sales/{sale}[/orders[/{request}[/confirm]]], /health, /metrics.
+func (s *shop) at(path []string) map[string]http.HandlerFunc {
+	order := func(verb flashsale.Verb) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) { s.order(w, r, verb, path[1], path[3]) }
+	}
+	switch {
+	case len(path) == 1 && path[0] == "health":
+		return map[string]http.HandlerFunc{"GET": s.showHealth}
+	case len(path) == 1 && path[0] == "metrics":
+		return map[string]http.HandlerFunc{"GET": showMetrics}
+	case path[0] != "sales" || len(path) < 2 || (len(path) > 2 && path[2] != "orders"):
+		return nil
+	case len(path) == 2:
+		return map[string]http.HandlerFunc{"GET": func(w http.ResponseWriter, r *http.Request) { s.showSale(w, r, path[1]) }}
+	case len(path) == 3:
+		return map[string]http.HandlerFunc{"POST": func(w http.ResponseWriter, r *http.Request) { s.buy(w, r, path[1]) }}
+	case len(path) == 4:
+		return map[string]http.HandlerFunc{"GET": order(flashsale.VerbStatus), "DELETE": order(flashsale.VerbRelease)}
+	case len(path) == 5 && path[4] == "confirm":
+		return map[string]http.HandlerFunc{"POST": order(flashsale.VerbConfirm)}
+	}
+	return nil
 }
 
 // buy reserves. A buyer who hangs up has not cancelled: the retry with the same key hears what became of it.

@@ -182,6 +182,9 @@ func TestARequestThatIsNotUnderstoodIsRefusedByName(t *testing.T) {
 	} {
 		c.ask(one.status, one.method, one.path, one.key, one.body)
 		c.has("code", one.code)
+		if one.status == 405 && c.header.Get("Allow") != "POST" {
+			t.Errorf("allowed: %v", c.header)
+		}
 		if told := fmt.Sprint(c.body["field"], c.body["detail"]); !strings.Contains(told, one.field) {
 			t.Errorf("%v does not name %s", c.body, one.field)
 		}
