@@ -105,7 +105,7 @@ std::string Admission::buyer(const Exchange& exchange, std::string_view sale, st
     if (!told.empty() && told != *named) refuse_token("the purchase token is another buyer's");
     buyer = std::move(*named);
   }
-  if (buyer.empty()) refuse_field("buyer", "buyer must be 1 to 64 bytes of [A-Za-z0-9_.:@-]");
+  check_request("buyer", buyer);
   if (writes) take(buyers_, buyer, "this buyer asks too often");
   return buyer;
 }

@@ -37,4 +37,18 @@ double AnswerTimes::quantile(double share) const {
   return std::exp2(static_cast<double>(at + 1) / 8) / 1000;
 }
 
+std::string to_metrics(const Funnel& funnel) {
+  std::string text;
+  const auto add = [&](const std::string& name, const char* help, const std::atomic<std::uint64_t>& counter) {
+    text += "# HELP " + name + " " + help + "\n# TYPE " + name + " counter\n" + name + " " +
+            std::to_string(counter.load(std::memory_order_relaxed)) + "\n";
+  };
+  add("flashsale_server_requests_total", "Requests for what the public may ask.", funnel.requests);
+  add("flashsale_server_purchases_total", "Purchases that arrived.", funnel.arrived);
+  add("flashsale_server_purchases_refused_total", "Purchases that admission refused.", funnel.refused);
+  add("flashsale_server_purchases_answered_total", "Purchases that the gate answered.", funnel.answered);
+  add("flashsale_server_purchases_won_total", "Purchases that won.", funnel.won);
+  return text;
+}
+
 }  // namespace server

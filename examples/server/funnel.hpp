@@ -27,7 +27,7 @@ class AnswerTimes {
 
 /// Counters since the start.
 struct Funnel {
-  std::atomic<std::uint64_t> requests{0};  ///< of any kind that reached this server
+  std::atomic<std::uint64_t> requests{0};  ///< for what the public may ask, that reached this server
   std::atomic<std::uint64_t> arrived{0};   ///< purchases that reached this server
   std::atomic<std::uint64_t> refused{0};   ///< of them: malformed, without a good token, too often
   std::atomic<std::uint64_t> answered{0};  ///< of the rest: answered by the gate
@@ -36,5 +36,8 @@ struct Funnel {
 
   static void count(std::atomic<std::uint64_t>& counter) { counter.fetch_add(1, std::memory_order_relaxed); }
 };
+
+/// The counters in the Prometheus text format, to stand behind metrics_text().
+std::string to_metrics(const Funnel& funnel);
 
 }  // namespace server

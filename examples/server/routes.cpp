@@ -61,7 +61,6 @@ bool take(std::string_view& path, std::string_view prefix) {
 }  // namespace
 
 void Routes::handle(Exchange& exchange) {
-  Funnel::count(rooms_.funnel.requests);
   try {
     dispatch(exchange);
   } catch (const Refused& refused) {
@@ -71,6 +70,8 @@ void Routes::handle(Exchange& exchange) {
 
 void Routes::dispatch(Exchange& exchange) {
   std::string_view path = exchange.path();
+  const bool is_public = path == "/" || path.substr(0, 7) == "/sales/" || path.substr(0, 8) == "/assets/";
+  if (is_public) Funnel::count(rooms_.funnel.requests);
   if (take(path, "/sales/")) return sale_path(exchange, path);
   if (path == "/") {
     only(exchange, {"GET"});
@@ -88,7 +89,7 @@ void Routes::dispatch(Exchange& exchange) {
     only(exchange, {"GET"});
     Response response;
     response.content_type = "text/plain; version=0.0.4; charset=utf-8";
-    response.body = flashsale::metrics_text();
+    response.body = flashsale::metrics_text() + to_metrics(rooms_.funnel);
     return exchange.answer(std::move(response));
   }
   if (path == "/operator/") {
