@@ -1,6 +1,6 @@
 """
 Calls of a gate on their way into the library, and answers on their way out. Both travel by the hundred, so nothing here
-loops over them in Python but the last step: columns are laid out with slices, `accumulate` and `join`.
+loops over a batch in Python but the last step: columns are laid out with slices, `accumulate` and `join`.
 """
 
 from __future__ import annotations
@@ -29,9 +29,11 @@ _TEXTS = 5
 QUANTITY_MAX = 1_000_000
 TIMEOUT_MAX = 30.0
 
+_CALL = struct.Struct("@14Q")
 EVENT = struct.Struct("@QiiiiIIQQqqq")
 EVENTS_AT_ONCE = 512
 _ANSWER = struct.Struct("@IiQQIiqqqiI56s")
+_AnswerRoom = ctypes.c_char * _ANSWER.size
 _EMPTY_ANSWER = struct.pack("@I", _ANSWER.size) + bytes(_ANSWER.size - 4)
 
 # Where the first and the second half of a word of two int32_t are.
@@ -113,6 +115,11 @@ def encode(
     return (_HEADS[verb], *texts, payload, amounts, level_word)
 
 
+def address(blob: bytes) -> int:
+    """Where its bytes are, for as long as it lives."""
+    return ctypes.cast(ctypes.c_char_p(blob), ctypes.c_void_p).value or 0
+
+
 def to_records(calls: Sequence[Encoded], first_tag: int = 0) -> tuple[array[int], bytes]:
     """An array of flashsale_call_t with tags from `first_tag` on, and the bytes it points into: keep both."""
     count = len(calls)
@@ -120,7 +127,7 @@ def to_records(calls: Sequence[Encoded], first_tag: int = 0) -> tuple[array[int]
     texts = list(chain.from_iterable(columns))
     sizes = list(map(len, texts))
     blob = b"".join(texts)
-    starts = list(accumulate(sizes, initial=ctypes.cast(ctypes.c_char_p(blob), ctypes.c_void_p).value or 0))
+    starts = list(accumulate(sizes, initial=address(blob)))
     words = [0] * (_WORDS * count)
     words[0::_WORDS] = heads
     for column in range(_TEXTS):
@@ -131,6 +138,21 @@ def to_records(calls: Sequence[Encoded], first_tag: int = 0) -> tuple[array[int]
     words[12::_WORDS] = levels
     words[13::_WORDS] = range(first_tag, first_tag + count)
     return array("Q", words), blob
+
+
+def to_record(call: Encoded) -> tuple[bytes, bytes]:
+    """As to_records, of one call: four times as fast as an array of one."""
+    head, sale, item, buyer, request, payload, amounts, level = call
+    sizes = (len(sale), len(item), len(buyer), len(request), len(payload))
+    blob = b"".join(call[1:6])
+    at_sale = address(blob)
+    at_item = at_sale + sizes[0]
+    at_buyer = at_item + sizes[1]
+    at_request = at_buyer + sizes[2]
+    at_payload = at_request + sizes[3]
+    starts = (at_sale, at_item, at_buyer, at_request, at_payload)
+    texts = chain.from_iterable(zip(starts, sizes))
+    return _CALL.pack(head, *texts, amounts, level, 0), blob
 
 
 def to_answer(event: Event) -> Answer:
@@ -159,7 +181,7 @@ class AnswerRecord:
     """Room for one flashsale_answer_t."""
 
     def __init__(self) -> None:
-        self.room = ctypes.create_string_buffer(_EMPTY_ANSWER, _ANSWER.size)
+        self.room = _AnswerRoom.from_buffer_copy(_EMPTY_ANSWER)
 
     def answer(self) -> Answer:
         """What the library wrote."""

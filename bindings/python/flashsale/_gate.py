@@ -5,10 +5,10 @@ from __future__ import annotations
 import ctypes
 from typing import Any, Generic, TypeVar
 
-from ._calls import Answer, AnswerRecord, Encoded, Payload, encode, to_records
+from ._calls import Answer, AnswerRecord, Encoded, Payload, encode, to_record
 from ._codes import Level, Verb
 from ._library import Handle, lib, taken
-from ._objects import Closeable, OptionValue, interruptible, make_options, options
+from ._objects import INTERRUPT_S, Closeable, OptionValue, interruptible, make_options, options
 from ._pool import PoolBase
 
 R = TypeVar("R")  # what a call gives: an Answer, or a coroutine that gives one
@@ -16,14 +16,14 @@ R = TypeVar("R")  # what a call gives: an Answer, or a coroutine that gives one
 
 def ask(handle: Handle, call: Encoded) -> Answer:
     """One blocking call; the GIL is released meanwhile."""
-    records, texts = to_records([call])
-    record = AnswerRecord()
+    record, texts = to_record(call)
+    answer = AnswerRecord()
     error = ctypes.c_void_p()
-    code = lib.gate_call(handle, records.buffer_info()[0], record.room, ctypes.byref(error))
+    code = lib.gate_call(handle, record, answer.room, ctypes.byref(error))
     del texts  # until here
     if code < 0:
         raise taken(code, error)
-    return record.answer()
+    return answer.answer()
 
 
 def default_timeout(values: dict[str, OptionValue]) -> float:
@@ -125,7 +125,7 @@ class StockGate(GateBase[Answer]):
     def _ask(self, call: Encoded, timeout: float | None) -> Answer:
         handle = self._open_handle()
         longest = self._usual_timeout if timeout is None else timeout
-        return interruptible(longest, lambda: ask(handle, call))
+        return ask(handle, call) if longest <= INTERRUPT_S else interruptible(longest, lambda: ask(handle, call))
 
     def close(self) -> None:
         """Calls under way end by their own deadlines."""

@@ -6,6 +6,7 @@ import ctypes
 import logging
 import os
 import re
+import struct
 import subprocess
 import sys
 import venv
@@ -54,6 +55,14 @@ def test_structs_are_laid_out_as_the_header_says() -> None:
     records, texts = _calls.to_records([call], 99)
     raw = records.tobytes()
     assert len(raw) == sizes["flashsale_call_t"]
+    places = [index for index in range(1, 11, 2)]  # words that point into the texts
+    one, its_texts = _calls.to_record(call)
+    words, its_words = (struct.unpack("@14Q", record) for record in (raw, one))
+    assert [word for i, word in enumerate(words[:13]) if i not in places] == [
+        word for i, word in enumerate(its_words[:13]) if i not in places
+    ]
+    offsets = [[row[i] - row[1] for i in places] for row in (words, its_words)]
+    assert offsets[0] == offsets[1] and its_texts == texts
     expected = {"struct_size": len(raw), "verb": 4, "quantity": 7, "timeout_ms": 500, "level": 2, "reserved": 0, "tag": 99}
     for (record, field), (offset, size) in fields.items():
         if record != "flashsale_call_t":
