@@ -80,7 +80,8 @@ class ByHand:
         self.nonces = iter(range(1, 1 << 62))
 
     def arguments(self, buyer: str, request: str) -> list[object]:
-        one = ["\x01\0\0\x01", buyer, request, f"1 1=1\n{request} 1 1 0", f"0 {ITEM} 1 {request} "]
+        stem = "1 1 0"  # the item's index, the quantity, the place in the batch
+        one = [f"\x01\0\0\x01{chr(len(stem))}", buyer, request, f"{stem} {request} "]
         return [self.sha1, 3, *self.keys, *self.sale_arguments, next(self.nonces), *one]
 
     @staticmethod
@@ -168,7 +169,10 @@ def blocking_peer(stage: Stage, sale: str, calls: int) -> tuple[float, int]:
     return one_by_one(calls, buy)
 
 
-def measure(stage: Stage, runs: dict[str, Callable[[str, int], tuple[float, int]]], rounds: int, calls: int) -> dict[str, float]:
+Run = Callable[[str, int], tuple[float, int]]  # of a sale and a number of calls: the figure, and how many won
+
+
+def measure(stage: Stage, runs: dict[str, Run], rounds: int, calls: int) -> dict[str, float]:
     """Medians of both sides, which take turns."""
     figures: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
@@ -217,7 +221,8 @@ def main() -> None:
         ("python_blocking_1", "p50, us", call_figures, call_figures["peer"] / call_figures["ours"]),
     ]
     if given.json:
-        print(json.dumps({name: {"metric": metric, **figures, "ratio": ratio} for name, metric, figures, ratio in rows}))
+        table = {name: {"metric": metric, **figures, "ratio": ratio} for name, metric, figures, ratio in rows}
+        print(json.dumps(table))
         return
     print("| workload | metric | ours | redis-py | ratio |\n|---|---|---|---|---|")
     for name, metric, figures, ratio in rows:

@@ -23,7 +23,9 @@ class Response(NamedTuple):
 class HttpProblem(Exception):
     """A problem of the endpoint, before the library was asked."""
 
-    def __init__(self, status: int, code: str, detail: str = "", field: str = "", headers: Headers | None = None) -> None:
+    def __init__(
+        self, status: int, code: str, detail: str = "", field: str = "", headers: Headers | None = None
+    ) -> None:
         super().__init__(detail)
         self.response = problem(status, code, headers, detail=detail, field=field)
 

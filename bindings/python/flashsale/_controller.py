@@ -128,8 +128,8 @@ class ControllerBase(Closeable, Generic[R]):
     Acts on a sale in journal mode need the sink and return once the database has them. Every act ends within the
     option `timeout_ms`. An act that finds the sale already so succeeds and changes nothing.
 
-    Raises InvalidArgument, NotFound, Conflict (not from this state), Unsupported (no sink, layout), Lost, Refused (also:
-    paused by the fence), Closed, Forked (effect NONE); TimedOut, Disconnected (NONE or UNKNOWN: do it again).
+    Raises InvalidArgument, NotFound, Conflict (not from this state), Unsupported (no sink, layout), Lost, Refused
+    (also: paused by the fence), Closed, Forked (effect NONE); TimedOut, Disconnected (NONE or UNKNOWN: do it again).
     """
 
     def __init__(self, pool: PoolBase, sink: Sink | None = None, **options: OptionValue) -> None:
@@ -230,7 +230,7 @@ class SaleController(ControllerBase[None]):
         return interruptible(_LONG, lambda: read_status(handle, sale, role))
 
     def info(self, sale: str, item: str) -> bytes:
-        """Reads what `preload` stored for an item, from a replica where one is fit; NotFound also: nothing is stored."""
+        """Reads what `preload` stored for an item, from a replica where one is fit; NotFound also if nothing is."""
         handle = self._open_handle()
         return interruptible(_LONG, lambda: read_info(handle, sale, item))
 

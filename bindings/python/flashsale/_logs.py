@@ -49,8 +49,8 @@ _listener: _Listener | None = None
 def enable_logging(logger: logging.Logger | None = None) -> None:
     """
     Sends the library's lines, silent until now, to `logger` or else the one named "flashsale": as INFO, WARNING or, for
-    alarms, ERROR. They are rate-limited, and hold no password, payload or buyer. A thread waits for them; a forked child
-    has its own. Again: only changes the logger.
+    alarms, ERROR. They are rate-limited, and hold no password, payload or buyer. A thread waits for them; a forked
+    child has its own. Again: only changes the logger.
     """
     global _listener
     with _lock:

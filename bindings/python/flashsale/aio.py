@@ -193,7 +193,7 @@ async def _in_thread(function: Callable[..., T], *arguments: Any) -> T:
 
 
 class SaleController(ControllerBase[Coroutine[Any, Any, None]]):
-    __doc__ = "The operator's side; each act runs on a thread of the loop's executor.\n" + (ControllerBase.__doc__ or "")
+    __doc__ = "The operator's side; acts run on the loop's executor.\n" + (ControllerBase.__doc__ or "")
 
     async def _act(self, verb: str, *arguments: Any) -> None:
         await _in_thread(check, getattr(lib, "controller_" + verb), self._open_handle(), *arguments)
@@ -203,7 +203,7 @@ class SaleController(ControllerBase[Coroutine[Any, Any, None]]):
         return await _in_thread(read_status, self._open_handle(), sale, role)
 
     async def info(self, sale: str, item: str) -> bytes:
-        """Reads what `preload` stored for an item, from a replica where one is fit; NotFound also: nothing is stored."""
+        """Reads what `preload` stored for an item, from a replica where one is fit; NotFound also if nothing is."""
         return await _in_thread(read_info, self._open_handle(), sale, item)
 
     async def close(self) -> None:

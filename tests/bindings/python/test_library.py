@@ -48,7 +48,8 @@ def test_structs_are_laid_out_as_the_header_says() -> None:
     for kind in (_library.Status, _library.Item, _library.Report, _library.OptionRow, _library.Code):
         record = str(kind.__doc__)
         assert ctypes.sizeof(kind) == sizes[record]
-        ours = {(record, field[0]): (getattr(kind, field[0]).offset, getattr(kind, field[0]).size) for field in kind._fields_}
+        places = ((field[0], getattr(kind, field[0])) for field in kind._fields_)
+        ours = {(record, name): (place.offset, place.size) for name, place in places}
         assert ours == {key: place for key, place in fields.items() if key[0] == record}
     assert _calls.EVENT.size == sizes["flashsale_event_t"] and _calls._ANSWER.size == sizes["flashsale_answer_t"]
     call = _calls.encode(flashsale.Verb.RESOLVE, "sale", "item", "buyer", "request", b"payload", 7, 0.5, 2)
@@ -63,7 +64,8 @@ def test_structs_are_laid_out_as_the_header_says() -> None:
     ]
     offsets = [[row[i] - row[1] for i in places] for row in (words, its_words)]
     assert offsets[0] == offsets[1] and its_texts == texts
-    expected = {"struct_size": len(raw), "verb": 4, "quantity": 7, "timeout_ms": 500, "level": 2, "reserved": 0, "tag": 99}
+    expected = {"struct_size": len(raw), "verb": 4, "quantity": 7, "timeout_ms": 500, "level": 2, "reserved": 0}
+    expected["tag"] = 99
     for (record, field), (offset, size) in fields.items():
         if record != "flashsale_call_t":
             continue
@@ -122,7 +124,8 @@ def test_the_wheel_is_built_offline_and_sells_a_unit_with_what_it_bundles(shop: 
         assert flashsale.StockGate(pool).reserve("wheel", "{ITEM}", buyer="ann", request="1", timeout=30).holds_stock
         flashsale.OrderWorker(pool, sink, ["wheel"]).drain(timeout=60)
         """
-    bare = {name: value for name, value in os.environ.items() if name not in ("FLASHSALE_LIB", "PYTHONPATH", "FLASHSALE_SINKS")}
+    named = ("FLASHSALE_LIB", "FLASHSALE_SINKS", "PYTHONPATH")
+    bare = {name: value for name, value in os.environ.items() if name not in named}
     command = [python, "-c", program, str(tmp_path), shop.url]
     subprocess.run(command, env=bare, cwd=tmp_path, check=True, timeout=PATIENCE_S)
 

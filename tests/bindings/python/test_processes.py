@@ -138,7 +138,8 @@ WSGI = """
 import os, flashsale
 gate = flashsale.StockGate(flashsale.Pool(os.environ["SHOP_URL"]))  # in the master: --preload
 def app(environ, start_response):
-    answer = gate.reserve(os.environ["SHOP_SALE"], "sneaker-42", buyer=environ["PATH_INFO"][1:], request="1", timeout=30)
+    buyer = environ["PATH_INFO"][1:]
+    answer = gate.reserve(os.environ["SHOP_SALE"], "sneaker-42", buyer=buyer, request="1", timeout=30)
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [f"{answer.outcome.name} {os.getpid()} {os.getppid()}".encode()]
 """
@@ -149,8 +150,8 @@ def test_gunicorn_preload_gives_every_worker_a_working_gate(redis_url: str, data
     shop.open(units=1_000_000, limit=1)
     (tmp_path / "shop.py").write_text(WSGI)
     environment = {"SHOP_URL": shop.url, "SHOP_SALE": shop.sale, "PYTHONPATH": str(ROOT / "bindings/python")}
-    command = ["/usr/bin/gunicorn", "--preload", "-w", "2", "--chdir", str(tmp_path), "-b", "127.0.0.1:{port}", "shop:app"]
-    with serve(command, environment) as server:
+    command = ["/usr/bin/gunicorn", "--preload", "-w", "2", "--chdir", str(tmp_path), "-b", "127.0.0.1:{port}"]
+    with serve([*command, "shop:app"], environment) as server:
         buyers = itertools.count()
         workers: set[str] = set()
 

@@ -28,7 +28,8 @@ def environment(shop_url: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def server(redis_url: str) -> Iterator[Server]:
-    with serve([*UVICORN, "--log-level", "warning", "--loop", "uvloop", "server:app"], environment(redis_url)) as server:
+    command = [*UVICORN, "--log-level", "warning", "--loop", "uvloop", "server:app"]
+    with serve(command, environment(redis_url)) as server:
         yield server
 
 
@@ -135,7 +136,8 @@ def test_health_and_metrics_are_for_the_machines_around(server: Server, shop: Sh
 
 
 def test_without_redis_the_service_says_so_and_what_it_did_not_do(shop: Shop) -> None:
-    with serve([*UVICORN, "--log-level", "critical", "server:app"], environment("redis+unix:///nosuch/r.sock")) as server:
+    command = [*UVICORN, "--log-level", "critical", "server:app"]
+    with serve(command, environment("redis+unix:///nosuch/r.sock")) as server:
         assert get(server, "/health")[0] == 503
         status, headers, problem = buy(server, shop, "k")
         assert status == 503 and problem["effect"] == "none" and "retry-after" in headers
