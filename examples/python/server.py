@@ -199,7 +199,7 @@ async def respond(scope: Scope, receive: Receive) -> Response:
             found = pattern.fullmatch(scope["path"])
             if found is None:
                 continue
-            handler = methods.get(scope["method"])
+            handler = methods.get("GET" if scope["method"] == "HEAD" else scope["method"])
             if handler is None:
                 allow = [("Allow", ", ".join(methods))]
                 raise HttpProblem(405, "method_not_allowed", headers=allow)

@@ -41,7 +41,7 @@ def run(request: pytest.FixtureRequest) -> Run:
 
 def batches() -> int:
     """How many batches this process has sent."""
-    found = re.search(r"^flashsale_batches_total (\d+)", flashsale.metrics_text(), re.M)
+    found = re.search(r"^flashsale_batch_requests_count (\d+)", flashsale.metrics_text(), re.M)
     assert found is not None, flashsale.metrics_text()
     return int(found[1])
 

@@ -176,7 +176,7 @@ def test_log_lines_reach_pythons_logging_also_in_a_child(shop: Shop, caplog: pyt
 def test_metrics_are_text_for_prometheus(shop: Shop) -> None:
     flashsale.StockGate(shop.pool).reserve(shop.sale, ITEM, buyer="ann", request="1", timeout=30)
     text = flashsale.metrics_text()
-    assert text.endswith("\n") and "# TYPE flashsale_batches_total counter" in text
+    assert text.endswith("\n") and "# TYPE flashsale_round_trips_total counter" in text
 
 
 def test_options_are_enumerable_with_docs() -> None:

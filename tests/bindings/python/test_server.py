@@ -113,6 +113,7 @@ def test_unknown_paths_methods_and_queries_are_problems(server: Server, shop: Sh
     assert status == 404 and json.loads(raw)["code"] == "no_such_path"
     status, headers, raw = ask(server, "GET", f"/sales/{shop.sale}/orders")
     assert status == 405 and headers["allow"] == "POST" and json.loads(raw)["code"] == "method_not_allowed"
+    assert ask(server, "HEAD", "/health")[::2] == (200, b"")
     for query in ("", "?buyer=", "?buyer=a&buyer=b", "?buyer=a&level=x", "?seller=a"):
         assert get(server, f"/sales/{shop.sale}/orders/k{query}")[0] == 400
     assert get(server, "/sales/nosuch")[0] == 404
@@ -132,7 +133,7 @@ def test_health_and_metrics_are_for_the_machines_around(server: Server, shop: Sh
     assert get(server, "/health") == (200, b'{"status": "ok"}')
     assert buy(server, shop, "k")[0] == 201
     status, body = get(server, "/metrics")
-    assert status == 200 and b"flashsale_batches_total" in body
+    assert status == 200 and b"flashsale_round_trips_total" in body
 
 
 def test_without_redis_the_service_says_so_and_what_it_did_not_do(shop: Shop) -> None:
