@@ -62,6 +62,8 @@ constexpr std::array kOptions{
                                         "Level of a call that names none.", 1),
     knob<&V::gate, &GateOptions::payload_bytes_max>("gate.payload_bytes_max", "integer", 0, kPayloadBytesMax,
                                                     "A longer payload is invalid_argument."),
+    knob<&V::gate, &GateOptions::view>("gate.view", "boolean", 0, 1,
+                                       "Whether refusals that are known already are answered without Redis."),
     knob<&V::gate, &GateOptions::lanes>("gate.lanes", "integer", 1, 16,
                                         "Batches under way at once; two keep Redis' one core busy, one keeps the order "
                                         "in which calls were submitted."),

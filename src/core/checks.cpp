@@ -2,31 +2,36 @@
 
 #include <fmt/format.h>
 
-#include <array>
+#include "core/words.hpp"
 
 namespace flashsale::core {
 namespace {
 
-// One table of 256 entries serves all alphabets: a bit each.
-enum Alphabet : std::uint8_t { kSale = 1, kItem = 2, kBuyer = 4 };
+enum Alphabet : std::uint8_t { kSale, kItem, kBuyer };
 
-constexpr std::array<std::uint8_t, 256> make_alphabets() {
-  std::array<std::uint8_t, 256> table{};
-  for (int c = 0; c < 256; ++c) {
-    const bool word = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-    if (word || c == '_' || c == '.' || c == '-') table[static_cast<std::size_t>(c)] = kSale | kItem | kBuyer;
-    if (c == ':') table[static_cast<std::size_t>(c)] = kSale | kBuyer;
-    if (c == '@') table[static_cast<std::size_t>(c)] = kBuyer;
-  }
-  return table;
+constexpr std::uint64_t kEachByte = 0x0101010101010101ULL, kHighBits = 0x80 * kEachByte;
+
+/// The high bit of each byte of `word` that is at least `least`; of bytes below 128.
+constexpr std::uint64_t at_least(std::uint64_t word, std::uint64_t least) { return word + (0x80 - least) * kEachByte; }
+
+/// The high bit of each byte that is within [first, last].
+constexpr std::uint64_t within(std::uint64_t word, char first, char last) {
+  return at_least(word, static_cast<unsigned char>(first)) & ~at_least(word, static_cast<unsigned char>(last) + 1u);
 }
-constexpr auto kAlphabets = make_alphabets();
 
+/// Eight bytes at a time, without a branch: every refusal that needs no Redis pays for this.
 bool is_id(std::string_view text, Alphabet alphabet) {
   if (text.empty() || text.size() > kIdBytesMax) return false;
-  std::uint8_t all = 0xff;
-  for (const unsigned char byte : text) all = static_cast<std::uint8_t>(all & kAlphabets[byte]);
-  return (all & alphabet) != 0;
+  const char last_digit = alphabet == kItem ? '9' : ':';     // ':' follows '9'
+  const char first_letter = alphabet == kBuyer ? '@' : 'A';  // '@' precedes 'A'
+  std::uint64_t good = kHighBits;
+  for_each_word(text, [&](std::uint64_t word) {
+    if (text.size() < 4) word |= 0x6161616161000000ULL;  // its unused bytes
+    const std::uint64_t known = within(word, 'a', 'z') | within(word, first_letter, 'Z') |
+                                within(word, '0', last_digit) | within(word, '-', '.') | within(word, '_', '_');
+    good &= known & ~word;
+  });
+  return good == kHighBits;
 }
 
 Defect check_id(std::string_view field, std::string_view text, Alphabet alphabet) {

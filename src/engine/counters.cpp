@@ -73,12 +73,15 @@ Metrics metrics() {
   using engine::Counters;
   Metrics all;
   for (const Counters& set : engine::sets()) {
-    for (std::size_t i = 1; i < engine::kOutcomeCount; ++i) all.answers[i] += set.answers[i].value();
+    for (std::size_t i = 1; i < engine::kOutcomeCount; ++i) {
+      const auto locally = set.refused_locally[i].value();
+      all.answers[i] += set.answers[i].value() + locally;
+      all.refused_locally += locally;
+    }
     for (std::size_t i = 1; i < engine::kErrorCount; ++i)
       for (const std::size_t effect : {0, 1}) all.errors[i][effect] += set.errors[i][effect].value();
     for (const auto& bucket : set.batch_requests.buckets) all.batches += bucket.value();
     all.batched_requests += set.batch_requests.sum.value();
-    all.refused_locally += set.refused_locally.value();
     all.round_trips += set.round_trips.value();
     all.resent_batches += set.resent_batches.value();
     all.orders_committed += set.orders_committed.value();

@@ -45,15 +45,16 @@ inline constexpr std::size_t kErrorCount = 14;    // ErrorCode's values, negated
 struct alignas(64) Counters {
   std::array<Counter, kOutcomeCount> answers;
   std::array<std::array<Counter, 2>, kErrorCount> errors;  // by code, by effect
-  Counter refused_locally;
-  Histogram<1, 10> batch_requests;   // 1..512, the most there can be
-  Histogram<125, 14> round_trip_us;  // 125 us..1 s
+  std::array<Counter, kOutcomeCount> refused_locally;      // not counted in `answers`
+  Histogram<1, 10> batch_requests;                         // 1..512, the most there can be
+  Histogram<125, 14> round_trip_us;                        // 125 us..1 s
   Counter round_trips, resent_batches;
   Counter orders_committed, commits, dead_orders, reconciles;
 
   void answered(Outcome outcome, std::uint64_t count = 1) {
     answers[static_cast<std::size_t>(outcome) % kOutcomeCount].add(count);
   }
+  void refused_at_once(Outcome outcome) { refused_locally[static_cast<std::size_t>(outcome) % kOutcomeCount].add(1); }
   void failed(ErrorCode code, Effect effect) {
     errors[static_cast<std::size_t>(-static_cast<int>(code)) % kErrorCount][effect == Effect::none ? 0 : 1].add(1);
   }

@@ -17,7 +17,8 @@ constexpr milliseconds kSliceMax{100};      // how long a round trip may keep th
 constexpr milliseconds kPutOff{5};          // before an open question is asked again
 constexpr milliseconds kFencedRetry{1000};  // what a reconcile takes, about
 constexpr milliseconds kMarginMax{100};
-constexpr std::size_t kTermsMax = 1024;  // sales that a lane remembers
+constexpr milliseconds kFilterPatience{50};  // everybody was answered; only the lane waits
+constexpr std::size_t kTermsMax = 1024;      // sales that a lane remembers
 
 Answer fenced_answer() {
   Answer answer;
@@ -221,7 +222,10 @@ core::Step Flight::read_terms() {
   terms.uuid = meta->uuid;
   terms.queue = meta->queue;
   terms.holds = meta->hold_ms > 0;
-  for (auto& item : meta->items) terms.items.push_back(std::move(item.item));
+  for (auto& item : meta->items) {
+    terms.items.push_back(std::move(item.item));
+    terms.limits.push_back(static_cast<std::uint32_t>(std::clamp<std::int64_t>(item.limit, 0, kQuantityMax)));
+  }
   shared_.seen.add(heading_.sale);
   if (terms_.size() >= kTermsMax) terms_.clear();
   terms_.emplace(heading_.sale, std::move(terms));
@@ -305,8 +309,14 @@ void Flight::settle() {
   if (reply->now_ms > 0) note_clock(*lease_.get(), reply->now_ms);
   if (reply->verdict == core::Verdict::ok) {
     counters().batch_requests.add(aboard_.size());
+    const bool tells_of_items = looking_ || heading_.errand == Errand::reserve;
+    if (tells_of_items && shared_.options.view)
+      shared_.view.heard(heading_.sale, terms, *reply, heading_.from_replica, util::steady_ms(sent_at_));
     settle_each(*reply);
-    return land();
+    land();
+    if (shared_.options.view)
+      shared_.view.fetch_filter(*shared_.pool, heading_.sale, util::Clock::now() + kFilterPatience);
+    return;
   }
   if (reply->verdict == core::Verdict::stale) terms_.erase(heading_.sale);
   const bool retry = reply->verdict == core::Verdict::late || reply->verdict == core::Verdict::stale;

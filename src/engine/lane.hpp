@@ -22,6 +22,7 @@
 #include "engine/flight.hpp"
 #include "engine/request.hpp"
 #include "engine/unsettled.hpp"
+#include "engine/view_keeper.hpp"
 #include "flashsale/connection_pool.hpp"
 #include "flashsale/options.hpp"
 
@@ -45,6 +46,7 @@ struct LaneShared {
   GateOptions options;
   Unsettled unsettled;
   SeenSales seen;
+  ViewKeeper view;
   std::atomic<std::size_t> waiting{0};                        ///< requests accepted and not answered
   std::function<bool(const Request&)> outstanding_elsewhere;  ///< another copy of it waits or flies in some lane
 };

@@ -20,6 +20,7 @@
 #include "engine/reconcile.hpp"
 #include "engine/script_runner.hpp"
 #include "engine/settle.hpp"
+#include "engine/winners_publisher.hpp"
 #include "util/deadline.hpp"
 #include "util/event_fd.hpp"
 
@@ -48,12 +49,15 @@ bool is_permanent(const Error& error) {
 
 /// One sale being served.
 struct Served {
-  Served(std::string name, JournalApplier its_applier) : sale(std::move(name)), applier(std::move(its_applier)) {}
+  Served(std::string name, JournalApplier its_applier, engine::WinnersPublisher its_publisher)
+      : sale(std::move(name)), applier(std::move(its_applier)), publisher(std::move(its_publisher)) {}
 
   bool is_due(Deadline now) const { return !left_alone && now >= due; }
 
   std::string sale;
   JournalApplier applier;
+  engine::WinnersPublisher publisher;
+  Deadline publish_due{};
   engine::Totals reported;  // what of applier.totals() is in the report
   std::uint64_t behind = 0;
   bool caught_up = false;
@@ -94,6 +98,7 @@ class OrderWorker::Body {
   Result<Done> list(Sales& sales);
   void watch(Sales& sales);
   bool serve(Served& served);
+  void publish(Served& served);
   void reconcile(Served& served);
   void advanced(Served& served, const engine::Progress& progress);
   void failed(Served& served, const Error& error);
@@ -161,7 +166,8 @@ Result<Done> OrderWorker::Body::list(Sales& sales) {
   for (const std::string& name : names) {
     const auto known = [&](const Served& served) { return served.sale == name; };
     if (std::none_of(sales.begin(), sales.end(), known))
-      sales.emplace_back(name, JournalApplier(pool_, sink_, name, options_.orders_per_commit));
+      sales.emplace_back(name, JournalApplier(pool_, sink_, name, options_.orders_per_commit),
+                         engine::WinnersPublisher(pool_, name));
   }
   return {};
 }
@@ -193,6 +199,14 @@ bool OrderWorker::Body::serve(Served& served) {
   else
     failed(served, progress.error());
   return false;
+}
+
+/// Brings the winners' filter up to date, so that gates may refuse without Redis. Whatever stands in the way of that
+/// stands in nobody else's.
+void OrderWorker::Body::publish(Served& served) {
+  if (served.left_alone || !served.obstacle.empty() || util::Clock::now() < served.publish_due) return;
+  const milliseconds pause = served.publisher.step(call_deadline());
+  served.publish_due = util::Clock::now() + pause;
 }
 
 void OrderWorker::Body::reconcile(Served& served) {
@@ -273,6 +287,7 @@ Result<Done> OrderWorker::Body::run() {
     for (Served& served : sales) {
       if (is_stopped()) break;
       if (served.is_due(util::Clock::now())) more |= serve(served);
+      publish(served);
     }
     note_obstacles(sales);
     if (const Error* error = all_left_alone(sales)) return tl::unexpected<Error>(*error);

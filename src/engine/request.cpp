@@ -79,9 +79,9 @@ void RequestList::append(RequestList& other) {
   other = RequestList();
 }
 
-Event to_event(const Request& request, const Result<Answer>& answer) {
+Event to_event(std::uint64_t tag, const Result<Answer>& answer) {
   Event event;
-  event.tag = request.tag;
+  event.tag = tag;
   if (!answer) {
     event.code = static_cast<std::int32_t>(answer.error().code);
     event.effect = answer.error().effect;

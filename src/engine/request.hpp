@@ -107,6 +107,6 @@ void RequestList::extract(PickFunction pick, Take take) {
 }
 
 /// The event that tells a request's answer.
-Event to_event(const Request& request, const Result<Answer>& answer);
+Event to_event(std::uint64_t tag, const Result<Answer>& answer);
 
 }  // namespace flashsale::engine

@@ -1,6 +1,7 @@
 #include "flashsale/stock_gate.hpp"
 
 #include <algorithm>
+#include <array>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -36,6 +37,32 @@ GateOptions bounded(GateOptions options) {
 
 }  // namespace
 
+/// Events of calls that were answered at once, handed to the queue some at a time.
+class EarlyEvents {
+ public:
+  EarlyEvents(CompletionQueue::State& queue, std::atomic<std::size_t>& waiting) : queue_(queue), waiting_(waiting) {}
+  ~EarlyEvents() { flush(); }
+  EarlyEvents(const EarlyEvents&) = delete;
+  EarlyEvents& operator=(const EarlyEvents&) = delete;
+
+  void add(const Event& event) {
+    events_[count_++] = event;
+    if (count_ == events_.size()) flush();
+  }
+
+ private:
+  void flush() {
+    queue_.push(events_.data(), count_);
+    waiting_.fetch_sub(count_, std::memory_order_relaxed);
+    count_ = 0;
+  }
+
+  CompletionQueue::State& queue_;
+  std::atomic<std::size_t>& waiting_;
+  std::array<Event, 64> events_;
+  std::size_t count_ = 0;
+};
+
 /// The gate behind its constructor: nothing of it runs before the first call.
 class StockGate::Body {
  public:
@@ -61,6 +88,7 @@ class StockGate::Body {
   /// A gate that was used before a fork is the parent's: in the child it must neither be used nor joined.
   bool is_foreign() {
     const auto now = util::fork_generation();
+    if (generation_.load(std::memory_order_relaxed) == now) return false;  // as ever: nothing is written for a call
     std::uint32_t unused = 0;
     return !generation_.compare_exchange_strong(unused, now) && unused != now;
   }
@@ -74,6 +102,7 @@ class StockGate::Body {
 
  private:
   std::optional<Error> refuse(const Call& call) const;
+  std::optional<Answer> known_refusal(const Call& call);
   engine::Lane& lane_for_caller();
   void hand_in(const Call* calls, std::size_t count, const std::shared_ptr<CompletionQueue::State>& queue);
   void need_usher();
@@ -93,14 +122,25 @@ class StockGate::Body {
 };
 
 std::optional<Error> StockGate::Body::refuse(const Call& call) const {
+  std::optional<Error> error;
+  const Level level = call.level == Level::usual ? shared_.options.level : call.level;
   if (!core::is_well_formed(call, shared_.options.payload_bytes_max)) {
     auto defect = core::check_call(call, shared_.options.payload_bytes_max);
-    return Error{ErrorCode::invalid_argument, Effect::none, defect ? std::move(*defect) : "the call is malformed"};
+    error.emplace(
+        Error{ErrorCode::invalid_argument, Effect::none, defect ? std::move(*defect) : "the call is malformed"});
+  } else if (level != Level::primary) {
+    error.emplace(Error{ErrorCode::unsupported, Effect::none, "this version answers at level primary only"});
   }
-  const Level level = call.level == Level::usual ? shared_.options.level : call.level;
-  if (level != Level::primary)
-    return Error{ErrorCode::unsupported, Effect::none, "this version answers at level primary only"};
-  return std::nullopt;
+  if (error) engine::counters().failed(error->code, error->effect);
+  return error;
+}
+
+/// What Redis would say, where that is known.
+std::optional<Answer> StockGate::Body::known_refusal(const Call& call) {
+  if (call.verb != Verb::reserve || !shared_.options.view) return std::nullopt;
+  const auto answer = shared_.view.refuse(call);
+  if (answer) engine::counters().refused_at_once(answer->outcome);
+  return answer;
 }
 
 engine::Lane& StockGate::Body::lane_for_caller() {
@@ -111,10 +151,8 @@ engine::Lane& StockGate::Body::lane_for_caller() {
 
 Result<Answer> StockGate::Body::call(const Call& call) {
   if (is_foreign()) return fail(ErrorCode::forked, "the gate was used before the fork");
-  if (auto error = refuse(call)) {
-    engine::counters().failed(error->code, error->effect);
-    return tl::unexpected<Error>(std::move(*error));
-  }
+  if (auto error = refuse(call)) return tl::unexpected<Error>(std::move(*error));
+  if (const auto refusal = known_refusal(call)) return *refusal;
   if (shared_.waiting.fetch_add(1, std::memory_order_relaxed) >= shared_.options.waiting_max) {
     shared_.waiting.fetch_sub(1, std::memory_order_relaxed);
     engine::counters().failed(ErrorCode::busy, Effect::none);
@@ -150,20 +188,20 @@ void StockGate::Body::hand_in(const Call* calls, std::size_t count,
                               const std::shared_ptr<CompletionQueue::State>& queue) {
   engine::Lane& lane = *lanes_[turn_.fetch_add(1, std::memory_order_relaxed) % lanes_.size()];
   engine::RequestList nodes, good;
-  lane.borrow(nodes, count);
+  EarlyEvents early(*queue, shared_.waiting);
   const Deadline now = util::Clock::now();
   for (std::size_t i = 0; i < count; ++i) {
-    engine::Request* const request = nodes.pop_front();
     const Call& call = calls[i];
     if (auto error = refuse(call)) {
-      engine::counters().failed(error->code, error->effect);
-      request->tag = call.tag;
-      const Event event = engine::to_event(*request, tl::unexpected<Error>(std::move(*error)));
-      queue->push(&event, 1);
-      shared_.waiting.fetch_sub(1, std::memory_order_relaxed);
-      nodes.push_back(request);
+      early.add(engine::to_event(call.tag, tl::unexpected<Error>(std::move(*error))));
       continue;
     }
+    if (const auto refusal = known_refusal(call)) {
+      early.add(engine::to_event(call.tag, *refusal));
+      continue;
+    }
+    if (nodes.empty()) lane.borrow(nodes, count - i);
+    engine::Request* const request = nodes.pop_front();
     request->fill(call, now + (call.timeout == milliseconds{0} ? shared_.options.timeout : call.timeout));
     request->queue = queue;
     good.push_back(request);
@@ -215,6 +253,7 @@ StockGate::~StockGate() {
 }
 
 Result<Answer> StockGate::reserve(const Call& call) {
+  if (call.verb == Verb::reserve) return engine::guarded([&] { return body_->call(call); });
   Call reserve = call;
   reserve.verb = Verb::reserve;
   return engine::guarded([&] { return body_->call(reserve); });

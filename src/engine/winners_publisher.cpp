@@ -1,0 +1,137 @@
+#include "engine/winners_publisher.hpp"
+
+#include <algorithm>
+
+#include "core/journal_codec.hpp"
+#include "core/keyspace.hpp"
+#include "core/numbers.hpp"
+#include "engine/script_runner.hpp"
+
+namespace flashsale::engine {
+namespace {
+
+constexpr milliseconds kIdlePause{50};  // between looks at a sale that refuses nobody, or whose filter covers all
+constexpr milliseconds kBusyPause{1};   // between the steps of a scan, so that orders are persisted in between
+constexpr milliseconds kFailurePause{500};
+constexpr int kPagesPerStep = 8;
+constexpr const char* kBuyersPerPage = "1000";
+constexpr const char* kEntriesPerStep = "64";
+constexpr std::size_t kBytesPerMs = 10'000;  // published: 10 MB/s at most, for every replica gets it too
+
+/// What one look at the sale found.
+struct Seen {
+  core::SaleMeta meta;
+  std::int64_t now_ms = 0;
+  std::size_t buyers = 0;
+  Position published;
+};
+
+std::optional<Seen> look(ConnectionPool& pool, const std::string& sale, Deadline deadline) {
+  const core::Keys keys(sale);
+  const std::string last = std::to_string(core::kFilterHeaderBytesMax - 1);
+  auto replies = run_commands(
+      pool, Role::primary, sale,
+      {{"HGETALL", keys.meta}, {"TIME"}, {"HLEN", keys.buyers}, {"GETRANGE", keys.winners, "0", last}}, deadline);
+  if (!replies) return std::nullopt;
+  auto meta = core::read_meta((*replies)[0]);
+  if (!meta || (*replies)[1].elements.empty()) return std::nullopt;
+  Seen seen;
+  seen.meta = std::move(*meta);
+  seen.now_ms = core::to_number<std::int64_t>((*replies)[1].elements[0].text).value_or(0) * 1000;
+  seen.buyers = static_cast<std::size_t>((*replies)[2].integer);
+  if (const auto header = core::read_filter_header((*replies)[3].text)) seen.published = header->at;
+  return seen;
+}
+
+/// True if gates may refuse somebody locally, now or within a second.
+bool refuses(const Seen& seen) {
+  const core::SaleMeta& meta = seen.meta;
+  if (meta.state != SaleState::open || std::max(meta.opens_ms, meta.reopen_ms) > seen.now_ms) return true;
+  if (meta.closes_ms > 0 && seen.now_ms + 1000 >= meta.closes_ms) return true;
+  return std::any_of(meta.items.begin(), meta.items.end(),
+                     [](const core::SaleMeta::Item& item) { return item.booked >= item.total; });
+}
+
+}  // namespace
+
+milliseconds WinnersPublisher::step(Deadline deadline) {
+  const auto seen = look(*pool_, sale_, deadline);
+  if (!seen) return kFailurePause;
+  const core::SaleMeta& meta = seen->meta;
+  const Position at{meta.epoch, meta.seq};
+  if (meta.queue == QueueMode::list || !meta.rec.empty()) return kFailurePause;
+  if (!refuses(*seen)) return kIdlePause;
+  if (seen->published.epoch == at.epoch && seen->published >= at) return kIdlePause;
+
+  const bool is_ours = filter_ && uuid_ == meta.uuid && covers_.epoch == at.epoch;
+  if (!is_ours || filter_->is_crowded()) begin_scan(meta, seen->buyers);
+  if (cursor_) {
+    if (!scan(deadline)) return kFailurePause;
+    if (cursor_) return kBusyPause;
+  }
+  if (covers_ < at && !follow(at, deadline)) {
+    begin_scan(meta, seen->buyers);
+    return kBusyPause;
+  }
+  if (covers_ < at) return kBusyPause;
+  return publish(meta.uuid, deadline) ? std::max<milliseconds>(kIdlePause, milliseconds{filter_->bytes() / kBytesPerMs})
+                                      : kFailurePause;
+}
+
+/// The filter covers what was sold before the scan began: HSCAN returns whatever was there from its first page to its
+/// last, and no buyer's record is ever removed.
+void WinnersPublisher::begin_scan(const core::SaleMeta& meta, std::size_t buyers) {
+  uuid_ = meta.uuid;
+  covers_ = {meta.epoch, meta.seq};
+  filter_.emplace(buyers + buyers / 2 + 1000);
+  cursor_ = "0";
+}
+
+/// Some pages of the scan; false if Redis did not answer as it should.
+bool WinnersPublisher::scan(Deadline deadline) {
+  const core::Keys keys(sale_);
+  for (int page = 0; page < kPagesPerStep && cursor_; ++page) {
+    auto replies = run_commands(*pool_, Role::primary, sale_,
+                                {{"HSCAN", keys.buyers, *cursor_, "COUNT", kBuyersPerPage}}, deadline);
+    if (!replies || (*replies)[0].elements.size() != 2) {
+      filter_.reset();
+      return false;
+    }
+    const auto& pairs = (*replies)[0].elements[1].elements;
+    for (std::size_t i = 0; i + 1 < pairs.size(); i += 2)
+      if (pairs[i].text != "#") filter_->add(pairs[i].text);
+    cursor_ = (*replies)[0].elements[0].text;
+    if (*cursor_ == "0") cursor_.reset();
+  }
+  return true;
+}
+
+/// Adds the winners of the next entries; false if they are not all there any more.
+bool WinnersPublisher::follow(Position to, Deadline deadline) {
+  const core::Keys keys(sale_);
+  const std::string from = "(" + to_string(covers_), until = to_string(to);
+  auto replies = run_commands(*pool_, Role::primary, sale_,
+                              {{"XRANGE", keys.journal, from, until, "COUNT", kEntriesPerStep}}, deadline);
+  if (!replies) return false;
+  const auto entries = core::read_entries((*replies)[0]);
+  if (!entries || entries->empty()) return false;
+  for (const JournalEntry& entry : *entries) {
+    if (entry.at != Position{covers_.epoch, covers_.seq + 1} || !entry.defect.empty()) return false;
+    if (entry.kind == EntryKind::reserve)
+      for (const Order& order : entry.orders) filter_->add(order.buyer);
+    covers_ = entry.at;
+  }
+  return true;
+}
+
+bool WinnersPublisher::publish(const std::string& uuid, Deadline deadline) {
+  const core::Keys keys(sale_);
+  ScriptCall call;
+  call.script = "publish";
+  call.keys = {keys.meta, keys.winners};
+  call.arguments = {"", uuid, std::to_string(covers_.epoch), std::to_string(covers_.seq), filter_->publish(covers_)};
+  const auto answer = run_script(*pool_, sale_, std::move(call), deadline);
+  return answer && answer->verdict() != "stale";
+}
+
+}  // namespace flashsale::engine
