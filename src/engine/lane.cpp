@@ -4,6 +4,7 @@
 #include <system_error>
 #include <utility>
 
+#include "core/batch_room.hpp"
 #include "engine/counters.hpp"
 #include "util/deadline.hpp"
 #include "util/thread.hpp"
@@ -11,7 +12,6 @@
 namespace flashsale::engine {
 namespace {
 
-constexpr std::size_t kBatchBytesMax = 1 << 20;
 constexpr std::size_t kBatchWalkMax = 8192;   // how far a batch looks for its like behind requests of other sales
 constexpr milliseconds kThreadPatience{500};  // a connect takes no longer; and stop() waits no longer
 constexpr auto kForever = std::chrono::hours(24);
@@ -160,7 +160,7 @@ void Lane::expire() {
       request->waiter->result = result;
       request->waiter->done.set();
     } else {
-      const Event event = to_event(*request, result);
+      const Event event = to_event(request->tag, result);
       request->queue->push(&event, 1);
     }
     shared_.waiting.fetch_sub(1, std::memory_order_relaxed);
@@ -194,18 +194,17 @@ void Lane::board(std::vector<Request*>& aboard, const Heading& heading, millisec
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     const Deadline now = util::Clock::now();
-    std::size_t bytes = 0, walked = 0;
+    std::size_t walked = 0;
+    core::BatchRoom room(shared_.options.batch_max);
     const bool keeps_order = shared_.options.lanes == 1;
     queue_.extract(
         [&](const Request& at) {
-          if (aboard.size() >= shared_.options.batch_max || ++walked > kBatchWalkMax) return Pick::stop;
+          if (++walked > kBatchWalkMax) return Pick::stop;
           // Too little time left for a round trip as slow as the slowest of late: better an honest `none` now.
           if (at.deadline <= now + margin) return Pick::take;
           if (at.not_before > now) return Pick::leave;
           if (!heading.fits(at)) return keeps_order && at.sale() == heading.sale ? Pick::stop : Pick::leave;
-          if (bytes > 0 && bytes + at.text.size() > kBatchBytesMax) return Pick::stop;
-          bytes += at.text.size();
-          return Pick::take;
+          return room.take(at.asked()) ? Pick::take : Pick::stop;
         },
         [&](Request* at) {
           if (at->deadline <= now + margin)
@@ -256,7 +255,7 @@ void Lane::answer(Request* request, const Result<Answer>& answer) {
       events_.clear();
       events_for_ = request->queue;
     }
-    events_.push_back(to_event(*request, answer));
+    events_.push_back(to_event(request->tag, answer));
   }
   answered_.push_back(request);
 }
@@ -264,13 +263,14 @@ void Lane::answer(Request* request, const Result<Answer>& answer) {
 void Lane::flush() {
   if (answered_.empty()) return;
   shared_.waiting.fetch_sub(answered_.size(), std::memory_order_relaxed);
-  if (events_for_ != nullptr) events_for_->push(events_.data(), events_.size());
-  events_.clear();
-  events_for_.reset();
   for (Request* at = answered_.first(); at != nullptr; at = at->next) {
     if (at->waiter != nullptr) at->waiter->done.set();
   }
+  // The nodes first: whoever drains the events may submit at once, and then finds them instead of making new ones.
   give_back(answered_);
+  if (events_for_ != nullptr) events_for_->push(events_.data(), events_.size());
+  events_.clear();
+  events_for_.reset();
 }
 
 void Lane::stop() {

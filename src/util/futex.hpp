@@ -8,16 +8,17 @@
 
 namespace flashsale::util {
 
-/// Set once. Thread-safe; may be destroyed as soon as the waiter has seen it set.
+/// Set once, waited for by one thread; may be destroyed as soon as that thread has seen it set.
 class Latch {
  public:
-  bool is_set() const { return word_.load(std::memory_order_acquire) != 0; }
+  bool is_set() const { return word_.load(std::memory_order_acquire) == kSet; }
   void set();
   /// Waits until it is set or `deadline`; true if it is set.
-  bool wait_until(std::chrono::steady_clock::time_point deadline) const;
+  bool wait_until(std::chrono::steady_clock::time_point deadline);
 
  private:
-  std::atomic<std::uint32_t> word_{0};
+  static constexpr std::uint32_t kClear = 0, kSleeping = 1, kSet = 2;
+  std::atomic<std::uint32_t> word_{kClear};
 };
 
 }  // namespace flashsale::util
