@@ -126,16 +126,14 @@ class DelayProxy::Body {
 
   void read_from(int fd) {
     Way& way = *by_fd_[static_cast<std::size_t>(fd)];
-    std::string bytes(kPieceBytes, '\0');
-    const ssize_t got = recv(fd, bytes.data(), bytes.size(), MSG_DONTWAIT);
+    const ssize_t got = recv(fd, piece_.data(), piece_.size(), MSG_DONTWAIT);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (got <= 0) {
       epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
       shutdown(way.to, SHUT_WR);
       return;
     }
-    bytes.resize(static_cast<std::size_t>(got));
-    way.held.push_back({Clock::now() + one_way_, std::move(bytes)});
+    way.held.push_back({Clock::now() + one_way_, std::string(piece_.data(), static_cast<std::size_t>(got))});
     ++held_;
   }
 
@@ -167,6 +165,7 @@ class DelayProxy::Body {
   std::atomic<bool> stopping_{false};
   std::vector<std::unique_ptr<Way>> ways_;
   std::vector<Way*> by_fd_;
+  std::vector<char> piece_ = std::vector<char>(kPieceBytes);
   std::size_t held_ = 0;  // pieces in all ways
   std::thread thread_;
 };

@@ -31,8 +31,8 @@ void write(const std::filesystem::path& path, const std::string& text) {
   if (!file.flush()) throw std::runtime_error("cannot write " + path.string());
 }
 
-/// The rows of `earlier` whose workloads did not run now, before those that did, in the order of the list.
-void merge(Report& report, const Report& earlier) {
+/// What `report` has, and of `earlier` the workloads that did not run now, in the order of the list.
+Report merged(Report report, const Report& earlier) {
   std::vector<Row> all;
   for (const Workload& workload : workloads()) {
     const auto of_workload = [&](const Row& row) { return row.workload == workload.name; };
@@ -41,25 +41,31 @@ void merge(Report& report, const Report& earlier) {
     std::copy_if(from.begin(), from.end(), std::back_inserter(all), of_workload);
   }
   report.rows.swap(all);
+  return report;
 }
 
 int run(const Options& options) {
   Report report{environment(), options.settings, {}, {}};
   if (!report.where.optimised) fmt::print(stderr, "WARNING: this build is not optimised; its figures mean nothing\n");
-  if (options.settings.scale != 1) fmt::print(stderr, "WARNING: at this scale the figures mean nothing\n");
+  if (options.settings.scale < 0.2) fmt::print(stderr, "WARNING: at this scale the figures mean nothing\n");
+  Report earlier;
+  if (!options.results.empty())
+    if (const std::string before = read(options.results); !before.empty()) earlier = from_json(before);
   for (const Workload& workload : workloads()) {
     const auto& names = options.names;
     if (!names.empty() && std::find(names.begin(), names.end(), workload.name) == names.end()) continue;
     fmt::print(stderr, "{}: {}\n", workload.name, workload.gloss);
     Bench bench(workload.name, options.settings, report.rows, report.notes);
     workload.run(bench);
+    // At once, so that a run that is cut short keeps what it has.
+    if (!options.results.empty()) write(options.results, to_json(merged(report, earlier)) + "\n");
   }
-  if (!options.results.empty()) {
-    if (const std::string before = read(options.results); !before.empty()) merge(report, from_json(before));
-    write(options.results, to_json(report) + "\n");
-  }
+  report = merged(std::move(report), earlier);
   if (!options.readme.empty()) {
-    write(std::filesystem::path(options.readme) / "README.md", to_readme(report));
+    const auto page = std::filesystem::path(options.readme) / "README.md";
+    const std::string before = read(page.string());
+    const auto by_hand = before.find(kByHand);  // other tools' figures, which are kept
+    write(page, to_readme(report) + (by_hand == std::string::npos ? "" : "\n" + before.substr(by_hand)));
     if (const auto plot = to_plot(report); !plot.empty())
       write(std::filesystem::path(options.readme) / "callers.svg", plot);
   }

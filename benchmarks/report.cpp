@@ -117,18 +117,18 @@ Report from_json(const std::string& text) {
 std::string to_readme(const Report& report) {
   const Environment& where = report.where;
   std::string text = fmt::format(
-      "<!-- Written by `flashsale-bench --readme benchmarks`; do not edit. -->\n"
+      "<!-- Written by `flashsale-bench --readme benchmarks`; do not edit above the line that says so. -->\n"
       "# flashsale-bench\n\n"
       "`build/release/bin/flashsale-bench [--rounds N] [--json] [WORKLOAD...]` runs each workload beside its peers: in "
       "turn, on\nprivate servers, with the same script and so the same guarantees (the fence included), and sets the "
       "medians side by side.\nIt exits 1 if a sale was oversold, or booked something else than was accepted. The peers "
       "are what a careful engineer\nruns instead. Read the ratios; the absolute figures are this machine's.\n\n"
-      "flashsale {}, Redis {}, {} cores of {}, {}, {}, {}. Medians of {} rounds over a unix socket where nothing else "
-      "is\nsaid; the client, Redis and the peers' clients share the cores.\n\n"
+      "flashsale {}, Redis {}, {} cores of {}, {}, {}, {}. Medians of {} rounds, crowds at {:g} of "
+      "their size,\nover a unix socket where nothing else is said; client and Redis share the cores.\n\n"
       "A ratio above 1 means that ours is better.\n\n"
       "| workload | metric | ours | peer | ratio | peer |\n|---|---|---:|---:|---:|---|\n",
       where.flashsale, where.redis, where.cores, where.cpu, where.kernel, where.compiler,
-      where.optimised ? "optimised build" : "NOT OPTIMISED", report.settings.rounds);
+      where.optimised ? "optimised build" : "NOT OPTIMISED", report.settings.rounds, report.settings.scale);
   for (const Row& row : report.rows)
     text += fmt::format("| `{}` | {} | {} | {} | {} | {} |\n", row.workload, row.metric, number(row.ours),
                         row.peer ? number(*row.peer) : "", row.ratio ? fmt::format("**{:.2f}**", *row.ratio) : "",

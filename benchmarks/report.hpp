@@ -27,7 +27,9 @@ struct Report {
 void print_table(const Report& report);
 std::string to_json(const Report& report);
 Report from_json(const std::string& text);
-/// The whole of benchmarks/README.md.
+/// In benchmarks/README.md everything from this line on is kept as it is.
+inline constexpr const char* kByHand = "<!-- From here on written by hand. -->";
+/// All that comes before it.
 std::string to_readme(const Report& report);
 /// Accepted a second and p99 against blocking callers, as an SVG of its own; empty without those workloads.
 std::string to_plot(const Report& report);

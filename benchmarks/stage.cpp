@@ -45,7 +45,8 @@ void Stage::check(std::uint64_t accepted) {
 
 double Stage::used_memory() {
   const std::string info = redis.command({"INFO", "memory"}).text;
-  return std::stod(std::string(core::info_field(info, "used_memory")));
+  const auto field = [&](const char* name) { return std::stod(std::string(core::info_field(info, name))); };
+  return field("used_memory") - field("mem_clients_normal");
 }
 
 Crowd::Crowd(std::size_t count, std::size_t payload_bytes) : payload(payload_bytes, 'p') {

@@ -33,7 +33,7 @@ class Stage {
 
   /// Throws std::runtime_error if a sale booked more than it has, or if they did not book exactly what was accepted.
   void check(std::uint64_t accepted);
-  double used_memory();  ///< bytes, as INFO says
+  double used_memory();  ///< bytes, as INFO says, without the buffers of connections
 
   const std::string& sale(std::size_t i = 0) const { return sales_[i % sales_.size()]; }
   /// Where a peer connects: a unix socket's path, or with `server.tcp` and no latency nothing (see `port`).

@@ -72,7 +72,7 @@ const Registered kPayload{{"payload_1k", "the same, with a payload of 1 KiB",
 
 const Registered kCpu{{"cpu_per_order", "CPU of the client's process per accepted order, user and system",
                        [](Bench& bench) {
-                         crowd_against_peers(bench, {"cpu_us_per_order"}, {}, {400'000, 60'000});
+                         crowd_against_peers(bench, {"cpu_us_per_order"}, {}, {400'000, 60'000}, 60, false);
                        },
                        15}};
 
