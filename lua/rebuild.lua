@@ -8,7 +8,8 @@
 -- Returns {nonce, verdict}: ok; claimed (another reconcile has taken over, or meta is gone); torn (the chunk before
 --   this one is not here).
 -- meta.rebuilt counts the chunks, so each has its effect once and in its turn: a copy of `clear` that stalled on its
--- way cannot wipe what came after it.
+-- way cannot wipe what came after it. Until the reopening `#` of buyers holds meta.rec, so that buyers which are evicted
+-- or deleted in the middle are missed.
 -- Cost: O(pairs); clear frees the old keys in the background.
 local A, call = ARGV, redis.call
 local m = call('HMGET', KEYS[1], 'rec', 'rebuilt')
@@ -16,7 +17,10 @@ if m[1] ~= A[2] then return {A[1], 'claimed'} end
 local done, number = tonumber(m[2]) or -1, tonumber(A[3])
 if number <= done then return {A[1], 'ok'} end
 if number > done + 1 then return {A[1], 'torn'} end
-if A[4] == 'clear' then call('UNLINK', KEYS[2], KEYS[3], KEYS[4], KEYS[5])
+if number > 0 and call('HGET', KEYS[2], '#') ~= A[2] then return {A[1], 'torn'} end
+if A[4] == 'clear' then
+  call('UNLINK', KEYS[2], KEYS[3], KEYS[4], KEYS[5])
+  call('HSET', KEYS[2], '#', A[2])
 elseif A[4] == 'buyers' then call('HSET', KEYS[2], unpack(A, 5))
 elseif A[4] == 'holds' then call('ZADD', KEYS[3], unpack(A, 5))
 elseif A[4] == 'ops' then call('HSET', KEYS[4], unpack(A, 5))

@@ -6,8 +6,9 @@
 -- ARGV[5] number of the last chunk of rebuild.lua
 -- ARGV[6..] pairs: the fields of meta that the database knows (terms, state, per item item:I total:I booked:I limit:I)
 -- Returns {nonce, verdict, now_ms, link}: ok (link is the marker's nonce); same (this very call, done before, whose
---   reply was lost; link as then); claimed (another reconcile has taken over); torn (not every chunk is here);
---   moved (the history changed again); ahead (the journal holds a later epoch: the database went back).
+--   reply was lost; link as then); claimed (another reconcile has taken over); torn (not every chunk is here, or
+--   buyers are gone again); moved (the history changed again); ahead (the journal holds a later epoch: the database
+--   went back).
 -- Nothing is sold before reopen_ms, so that nobody wins while another process still refuses by what it knew.
 -- Cost: O(items).
 local A, call = ARGV, redis.call
@@ -20,7 +21,7 @@ if m[1] == '' and m[3] == A[4] then
   if link then return {A[1], 'same', now, link} end
 end
 if m[1] ~= A[2] then return {A[1], 'claimed', now} end
-if m[2] ~= A[5] then return {A[1], 'torn', now} end
+if m[2] ~= A[5] or call('HGET', KEYS[2], '#') ~= A[2] then return {A[1], 'torn', now} end
 local info = call('INFO', 'replication')
 if not string.find(info, 'role:master', 1, true)
   or not string.find(info, '\nmaster_replid:' .. A[3] .. '\r', 1, true) then return {A[1], 'moved', now} end

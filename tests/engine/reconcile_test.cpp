@@ -277,6 +277,29 @@ TEST_CASE("copies of a reconcile's calls that stalled on their way do nothing wh
   CHECK(run(sale, "close_gate", {keys.meta}, {"n", "2", "mine", hist}).elements[1].text == "claimed");
 }
 
+TEST_CASE("buyers that are evicted in the middle of a rebuild are missed before anything is sold") {
+  PrivateRedis redis;
+  ServedSale sale(redis);
+  const core::Keys keys(sale.id);
+  const std::string hist = sale.meta("hist");
+  CHECK(run(sale, "close_gate", {keys.meta}, {"n", "2", "mine", hist}).elements[1].text == "ok");
+  const auto chunk = [&](const char* number, const char* kind, std::vector<std::string> pairs) {
+    std::vector<std::string> arguments{"n", "2 mine", number, kind};
+    arguments.insert(arguments.end(), pairs.begin(), pairs.end());
+    return run(sale, "rebuild", {keys.meta, keys.buyers, keys.holds, keys.ops, keys.winners}, arguments)
+        .elements[1]
+        .text;
+  };
+  CHECK(chunk("0", "clear", {}) == "ok");
+  CHECK(chunk("1", "buyers", {"ann", "1 1=1\nr 1 1 0 1-1 r"}) == "ok");
+  redis.command({"DEL", keys.buyers});
+  CHECK(chunk("2", "buyers", {"bob", "1 1=1\nr 1 1 0 1-2 r"}) == "torn");
+  CHECK(run(sale, "reopen", {keys.meta, keys.buyers, keys.journal},
+            {"marker", "2 mine", hist, "2", "1", "probe_ms", "1", "items", "1"})
+            .elements[1]
+            .text == "torn");
+}
+
 TEST_CASE("a sale in list mode is reopened by its operator alone, on what Redis has") {
   PrivateRedis redis;
   ServedSale journal(redis);
