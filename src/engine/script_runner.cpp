@@ -104,8 +104,20 @@ class Driver {
 
 Result<std::vector<Reply>> run_commands(ConnectionPool& pool, Role role, std::string_view sale,
                                         const std::vector<Command>& commands, Deadline deadline) {
+  // Scripts echo their nonce; plain commands do not, so a PING of its own goes ahead. A reply that was repeated on the
+  // way would otherwise pass for this call's: a reconcile read from one that nothing had survived.
+  std::string nonce;
+  std::vector<Command> all{{"PING", nonce}};
+  all.insert(all.end(), commands.begin(), commands.end());
   return Driver(pool, role, sale, deadline).run(nullptr, [&](Connection& connection, Deadline until) {
-    return connection.roundtrip(commands, until);
+    nonce = util::random_hex(8);
+    all[0][1] = nonce;
+    RoundTrip trip = connection.roundtrip(all, until);
+    if (trip.error || trip.replies[0].type == Reply::Type::error) return trip;
+    if (trip.replies[0].text != nonce)
+      return RoundTrip{{}, Error{ErrorCode::disconnected, Effect::unknown, "the reply was to another call"}};
+    trip.replies.erase(trip.replies.begin());
+    return trip;
   });
 }
 
