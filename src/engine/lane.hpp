@@ -93,6 +93,8 @@ class Lane {
   void flush();
 
  private:
+  friend class LaneUnderTest;  // tests/simulation leads a lane step by step
+
   void drive(const Waiter* mine, Deadline until);
   void lead_as_thread();
   void wake_thread(std::unique_lock<std::mutex>& lock);

@@ -6,7 +6,6 @@
 #include "flashsale/order_worker.hpp"
 
 #include <fmt/format.h>
-#include <poll.h>
 
 #include <algorithm>
 #include <atomic>
@@ -139,8 +138,7 @@ void OrderWorker::Body::stop() noexcept {
 /// False: it is time to stop.
 bool OrderWorker::Body::pause(milliseconds time) {
   if (is_stopped()) return false;
-  pollfd bell{event_.fd(), POLLIN, 0};
-  poll(&bell, 1, static_cast<int>(time.count()));
+  event_.wait(time);
   return !is_stopped();
 }
 

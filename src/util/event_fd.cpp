@@ -1,9 +1,12 @@
 #include "util/event_fd.hpp"
 
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <cstdint>
+
+#include "util/deadline.hpp"
 
 namespace flashsale::util {
 
@@ -25,6 +28,12 @@ void EventFd::raise() {
 void EventFd::lower() {
   std::uint64_t count = 0;
   if (fd_ >= 0 && read(fd_, &count, sizeof(count)) < 0) return;
+}
+
+void EventFd::wait(std::chrono::milliseconds time) const {
+  if (SimulatedWorld* world = simulated_world()) return world->sleep_until(world->now() + time);
+  pollfd bell{fd_, POLLIN, 0};
+  poll(&bell, 1, static_cast<int>(time.count()));
 }
 
 }  // namespace flashsale::util

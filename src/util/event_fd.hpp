@@ -1,6 +1,8 @@
 /// An eventfd as a level: readable while raised.
 #pragma once
 
+#include <chrono>
+
 namespace flashsale::util {
 
 /// Owns its descriptor (non-blocking, close-on-exec). Thread-safe once open.
@@ -15,6 +17,8 @@ class EventFd {
   int fd() const { return fd_; }
   void raise();
   void lower();
+  /// Blocks until it is raised, `time` has passed or a signal came; not opened, it sleeps.
+  void wait(std::chrono::milliseconds time) const;
 
  private:
   int fd_ = -1;

@@ -23,7 +23,6 @@ from ._controller import ControllerBase, Sale, SaleStatus, read_info, read_statu
 from ._errors import Error, InvalidArgument
 from ._gate import GateBase, ask
 from ._library import Handle, check, lib, taken
-from ._objects import OptionValue
 from ._pool import PoolBase, Sink, make_sink
 from ._worker import DRAIN_MAX, WorkerBase, stop
 
@@ -142,7 +141,7 @@ class StockGate(GateBase[Coroutine[Any, Any, Answer]]):
     asyncio.timeout, undoes nothing: see the module.
     """
 
-    def __init__(self, pool: PoolBase, **options: OptionValue) -> None:
+    def __init__(self, pool: PoolBase, **options: Any) -> None:
         super().__init__(pool, **options)
         self._bridges: dict[asyncio.AbstractEventLoop, _Bridge] = {}
 

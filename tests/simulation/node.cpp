@@ -1,0 +1,113 @@
+#include "simulation/node.hpp"
+
+#include <algorithm>
+
+#include "core/scripts.hpp"
+
+namespace flashsale::simulation {
+
+void Node::apply(Keyspace& data, const Writes& writes) {
+  for (const Words& words : writes) words[0] == "FLUSHALL" ? data.clear() : static_cast<void>(data.run(words));
+}
+
+std::string Node::replication() const {
+  return std::string("# Replication\r\nrole:") + (is_primary_ ? "master" : "slave") +
+         "\r\nconnected_slaves:0\r\nmaster_failover_state:no-failover\r\nmaster_replid:" + id_ +
+         "\r\nmaster_replid2:" + id_before_ + "\r\nmaster_repl_offset:" + std::to_string(history_.size()) + "\r\n";
+}
+
+Reply Node::plain(const Words& words, std::int64_t now_ms, Writes* writes) {
+  if (words[0] == "TIME")
+    return array({text(std::to_string(now_ms / 1000)), text(std::to_string(now_ms % 1000 * 1000))});
+  if (words[0] == "INFO") return text(replication());
+  Reply reply = data_.run(words);
+  if (writes != nullptr && Keyspace::writes(words[0]) && reply.type != Reply::Type::error) writes->push_back(words);
+  return reply;
+}
+
+Reply Node::evaluate(const Words& words, std::int64_t now_ms) {
+  const auto script = scripts_.find(words.at(1));
+  if (known_.count(words[1]) == 0 || script == scripts_.end())
+    return error("NOSCRIPT No matching script. Please use EVAL.");
+  const std::string& source = script->second;
+  const bool may_write = source.substr(0, source.find('\n')).find("no-writes") == std::string::npos;
+  if (may_write && !is_primary_) return error("READONLY You can't write against a read only replica.");
+  if (may_write && !refusal_.empty()) return error(refusal_);
+  const auto key_count = static_cast<std::ptrdiff_t>(std::stoul(words.at(2)));
+  const Words keys(words.begin() + 3, words.begin() + 3 + key_count);
+  const Words arguments(words.begin() + 3 + key_count, words.end());
+  Writes writes;
+  Reply reply = lua_.run(source, keys, arguments, [&](const Words& command) {
+    if (!may_write && Keyspace::writes(command[0]))
+      return error("ERR Write commands are not allowed from read-only scripts.");
+    return plain(command, now_ms, &writes);
+  });
+  if (!writes.empty()) history_.push_back(std::move(writes));
+  return reply;
+}
+
+Reply Node::serve(const Words& words, std::int64_t now_ms) {
+  if (words[0] == "EVALSHA") return evaluate(words, now_ms);
+  if (words[0] == "SCRIPT") {  // LOAD: the real text names the script, also where a bug is planted in it
+    const core::ScriptTable scripts = core::embedded_scripts();
+    for (const core::Script& script : scripts)
+      if (script.text == words.at(2)) {
+        known_.insert(std::string(script.sha1));
+        return text(std::string(script.sha1));
+      }
+    return error("ERR the simulator knows the library's scripts only");
+  }
+  if (words[0] == "PING") return text(words.size() > 1 ? words[1] : "PONG");
+  if (words[0] == "ROLE") return array({text(is_primary_ ? "master" : "slave")});
+  if (Keyspace::writes(words[0])) {
+    if (!is_primary_) return error("READONLY You can't write against a read only replica.");
+    if (!refusal_.empty()) return error(refusal_);
+  }
+  Writes writes;
+  Reply reply = plain(words, now_ms, &writes);
+  if (!writes.empty()) history_.push_back(std::move(writes));
+  return reply;
+}
+
+void Node::follow(const Node& primary, std::size_t count) {
+  const bool is_prefix = id_ == primary.id_ && history_.size() <= primary.history_.size();
+  is_primary_ = false;
+  if (!is_prefix) {
+    id_ = primary.id_;
+    id_before_ = primary.id_before_;
+    data_ = primary.data_;
+    history_ = primary.history_;
+    return;
+  }
+  const std::size_t until = std::min(history_.size() + count, primary.history_.size());
+  while (history_.size() < until) {
+    history_.push_back(primary.history_[history_.size()]);
+    apply(data_, history_.back());
+  }
+}
+
+void Node::promote(std::string new_id) {
+  id_before_ = std::exchange(id_, std::move(new_id));
+  is_primary_ = true;
+}
+
+void Node::restart(std::size_t lost, std::string new_id) {
+  history_.resize(history_.size() - std::min(lost, history_.size()));
+  data_.clear();
+  for (const Writes& writes : history_) apply(data_, writes);
+  id_ = std::move(new_id);
+  id_before_ = std::string(40, '0');
+  forget_scripts();
+}
+
+void Node::flush() {
+  data_.clear();
+  history_.push_back({{"FLUSHALL"}});
+}
+
+void Node::evict(const std::string& key) {
+  data_.erase(key);
+  history_.push_back({{"UNLINK", key}});
+}
+
+}  // namespace flashsale::simulation

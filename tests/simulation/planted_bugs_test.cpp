@@ -1,0 +1,97 @@
+// The simulator must see a bug that is there: each of these is planted by one substitution in one script, and the
+// invariants must be broken within a few seeds. An anchor that is not found exactly once fails, so that a bug cannot
+// silently stop being planted when a script changes.
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include "core/scripts.hpp"
+#include "simulation/world.hpp"
+
+namespace flashsale::simulation {
+namespace {
+
+constexpr int kSeedsMax = 20;
+constexpr int kSteps = 120;
+
+struct PlantedBug {
+  const char* name;
+  const char* script;
+  const char* anchor;
+  const char* replacement;
+};
+
+constexpr PlantedBug kBugs[] = {
+    {"no fence: a promoted replica sells on", "reserve",
+     "if not find(call('INFO', 'replication'), '\\nmaster_replid:' .. m[7] .. '\\r', 1, true) then return "
+     "refuse('fenced') end",
+     ""},
+    {"the fence finds the old history's id in master_replid2", "reserve", "'\\nmaster_replid:' .. m[7] .. '\\r'",
+     "m[7]"},
+    {"a batch that stalled in a proxy wins after its callers heard a timeout", "reserve",
+     " or now > tonumber(A[3]) then return refuse('late', now)", " then return refuse('late', now)"},
+    {"a gate of an old epoch is not told so", "reserve", "if m[6] ~= A[1] or m[13] ~= A[2] then",
+     "if m[13] ~= A[2] then"},
+    {"buyers that are gone are buyers without a limit", "reserve", "if guard ~= m[6] or m[8] ~= '' then",
+     "if m[8] ~= '' then"},
+    {"the limit is not looked at", "reserve", "held + want > limit[j] or count", "count"},
+    {"the stock is not looked at", "reserve", "elseif want > left[j] then letter = 's'", "elseif false then"},
+    {"the stock is left above zero, not above what is asked for", "reserve", "elseif want > left[j] then letter = 's'",
+     "elseif left[j] < 1 then letter = 's'"},
+    {"a retry is a purchase of its own", "reserve",
+     "if rec then s, e = find(rec, '\\n' .. request .. ' ', 1, true) end", ""},
+    {"a request may change its mind", "reserve", "if tonumber(item) ~= j or tonumber(units) ~= want then letter = 'c'",
+     "if false then letter = 'c'"},
+    {"a journal that refuses an entry does not stop the sale", "reserve",
+     "if added ~= id then return refuse('fenced', now) end", ""},
+    {"an order's place in its batch is not part of its name", "reserve", "id .. '.' .. index .. (", "id .. '.0' .. ("},
+    {"a buyer may have any number of orders", "reserve", " or count >= orders_max", ""},
+    {"an entry does not name the one before it", "reserve", "'link', A[4], ", ""},
+    {"a hold that ran out can still be confirmed", "move",
+     "elseif till ~= '' and now >= tonumber(till) then letter = 'E'", ""},
+    {"an order resolves as often as it is asked to", "move", "if state ~= 'r' then letter = string.upper(state)",
+     "if false then"},
+    {"a change of an order is not journalled", "move", "if x ~= id then return refuse('fenced', now) end", ""},
+    {"the journal is trimmed beyond the watermark", "settle", "call('XTRIM', KEYS[3], 'MINID', id)",
+     "call('XTRIM', KEYS[3], 'MINID', A[1] .. '-' .. m[5])"},
+    {"a restock counts as often as it is sent", "restock", "if done then\n", "if false then\n"},
+    {"stock is lowered below what was sold", "restock", "if becomes < booked or ", "if "},
+    {"a look is answered on a history that is over", "look",
+     "if not find(call('INFO', 'replication'), '\\nmaster_replid:' .. m[7] .. '\\r', 1, true) then return "
+     "refuse('fenced') end",
+     ""},
+    {"a rebuild keeps what only the lost history knew", "rebuild", "call('UNLINK', KEYS[2], KEYS[3], KEYS[4], KEYS[5])",
+     "call('UNLINK', KEYS[3], KEYS[4], KEYS[5])"},
+};
+
+ScriptTexts plant(const PlantedBug& bug) {
+  ScriptTexts texts = real_scripts();
+  const core::Script& script = core::script(bug.script);
+  std::string text(script.text);
+  const auto at = text.find(bug.anchor);
+  REQUIRE_MESSAGE(at != std::string::npos, "the anchor is gone from " << bug.script << ".lua: " << bug.anchor);
+  REQUIRE_MESSAGE(text.find(bug.anchor, at + 1) == std::string::npos, "the anchor is there twice: " << bug.anchor);
+  text.replace(at, std::string(bug.anchor).size(), bug.replacement);
+  texts[std::string(script.sha1)] = std::move(text);
+  return texts;
+}
+
+TEST_CASE("the simulator catches every bug that is planted in a script") {
+  std::string table;
+  for (const PlantedBug& bug : kBugs) {
+    const ScriptTexts texts = plant(bug);
+    int needed = 0;
+    std::string what;
+    for (int seed = 1; seed <= kSeedsMax && needed == 0; ++seed) {
+      const Verdict verdict = run_world(static_cast<std::uint64_t>(seed), kSteps, texts);
+      if (verdict.violations.empty()) continue;
+      needed = seed;
+      what = verdict.violations.front();
+    }
+    CHECK_MESSAGE(needed != 0, "not caught within " << kSeedsMax << " seeds: " << std::string(bug.name));
+    table += fmt::format("  {:>3}  {}\n         {}\n", needed, bug.name, what);
+  }
+  MESSAGE("seeds needed:\n" << table);
+}
+
+}  // namespace
+}  // namespace flashsale::simulation
