@@ -7,6 +7,7 @@
 
 #include "capi/guard.hpp"
 #include "capi/records.hpp"
+#include "core/times.hpp"
 
 namespace flashsale::capi {
 namespace {
@@ -40,7 +41,6 @@ constexpr Option knob(const char* name, const char* type, std::int64_t least, st
           first_word};
 }
 
-constexpr std::int64_t kTimeMax = 9'007'199'254'740'991;  // 2^53-1: every language can hold it
 constexpr std::int64_t kMonth = 30LL * 24 * 3600 * 1000;
 constexpr std::int64_t kSalesBytesMax = 65'536;
 
@@ -86,9 +86,9 @@ constexpr std::array kOptions{
            "The sales to serve, separated by commas; none means every sale of the sink that is not retired.",
            [](const Values& values) { return values.sales; },
            [](Values& values, std::int64_t, std::string_view text) { values.sales = text; }, 0},
-    knob<&V::sale, &SaleOptions::opens_ms>("sale.opens_ms", "integer", 0, kTimeMax,
+    knob<&V::sale, &SaleOptions::opens_ms>("sale.opens_ms", "integer", 0, core::kTimeMax,
                                            "Unix ms by Redis' clock at which it opens by itself; none: by an open."),
-    knob<&V::sale, &SaleOptions::closes_ms>("sale.closes_ms", "integer", 0, kTimeMax,
+    knob<&V::sale, &SaleOptions::closes_ms>("sale.closes_ms", "integer", 0, core::kTimeMax,
                                             "Unix ms by Redis' clock at which it ends by itself; none: by a close."),
     knob<&V::sale, &SaleOptions::queue>("sale.queue", "journal|list", 0, 1,
                                         "How won orders leave Redis: exactly once into a sink, or as a plain list."),

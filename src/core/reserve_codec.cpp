@@ -6,6 +6,7 @@
 
 #include "core/positions.hpp"
 #include "core/scripts.hpp"
+#include "core/times.hpp"
 
 namespace flashsale::core {
 namespace {
@@ -52,7 +53,7 @@ bool read_found(std::string_view text, Found& found) {
   if (text.empty()) return true;
   const auto until = to_number<std::int64_t>(text);
   found.hold_until_ms = until.value_or(0);
-  return until.has_value();
+  return until && is_time(*until);
 }
 
 }  // namespace
@@ -182,6 +183,7 @@ Result<BatchReply> read_head(const Reply& reply, std::string_view nonce, std::si
   BatchReply batch;
   batch.verdict = *verdict;
   batch.now_ms = e[2].integer;
+  if (!is_time(batch.now_ms)) return nonsense("has a time that is none");
   if (*verdict != Verdict::ok) return batch;
   if (e.size() < 5) return nonsense("is too short");
   const auto epoch = to_number<std::uint64_t>(terms.epoch);
@@ -235,6 +237,9 @@ Result<BatchReply> read_batch_reply(const Reply& reply, std::string_view nonce, 
   batch.changes_in_ms = *changes_in;
   batch.probe_ms = e[9].integer;
   batch.hold_until_ms = e[10].integer;
+  if (!is_time(batch.opens_in_ms) || !is_time(batch.changes_in_ms) || !is_time(batch.probe_ms) ||
+      !is_time(batch.hold_until_ms) || !std::all_of(batch.reopen_ms.begin(), batch.reopen_ms.end(), is_time))
+    return nonsense("has a time that is none");
   return read_orders(reply, 11, std::move(batch));
 }
 

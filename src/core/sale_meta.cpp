@@ -5,6 +5,7 @@
 #include <map>
 
 #include "core/positions.hpp"
+#include "core/times.hpp"
 
 namespace flashsale::core {
 namespace {
@@ -28,6 +29,11 @@ class Reader {
     const auto value = to_number<Integer>(text(field));
     if (!value) defect(field);
     return value.value_or(Integer{});
+  }
+  std::int64_t time(std::string_view field) {
+    const auto ms = number<std::int64_t>(field);
+    if (!is_time(ms)) defect(field);
+    return ms;
   }
   void defect(std::string_view field) {
     if (defect_.empty()) defect_ = field;
@@ -73,12 +79,12 @@ Result<SaleMeta> read_meta(const Reply& hgetall, Rebuilding rebuilding) {
   if (!state) reader.defect("state");
   meta.state = state.value_or(SaleState::created);
   meta.queue = reader.text("queue") == "list" ? QueueMode::list : QueueMode::journal;
-  meta.opens_ms = reader.number<std::int64_t>("opens_ms");
-  meta.closes_ms = reader.number<std::int64_t>("closes_ms");
-  meta.reopen_ms = reader.number<std::int64_t>("reopen_ms");
-  meta.hold_ms = reader.number<std::int64_t>("hold_ms");
-  meta.probe_ms = reader.number<std::int64_t>("probe_ms");
-  meta.last_ms = reader.number<std::int64_t>("last_ms");
+  meta.opens_ms = reader.time("opens_ms");
+  meta.closes_ms = reader.time("closes_ms");
+  meta.reopen_ms = reader.time("reopen_ms");
+  meta.hold_ms = reader.time("hold_ms");
+  meta.probe_ms = reader.time("probe_ms");
+  meta.last_ms = reader.time("last_ms");
   meta.replicas = reader.number<std::uint32_t>("replicas");
   meta.buyer_orders_max = reader.number<std::uint32_t>("buyer_orders_max");
   meta.epoch = reader.number<std::uint64_t>("epoch");

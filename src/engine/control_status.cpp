@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "core/numbers.hpp"
+#include "core/times.hpp"
 #include "engine/control_acts.hpp"
 
 namespace flashsale::engine {
@@ -31,12 +31,6 @@ std::uint64_t waiting_of(const core::SaleMeta& meta, const std::vector<Reply>& s
   return length(kJournal);
 }
 
-std::int64_t now_of(const Reply& time) {
-  if (time.elements.size() != 2) return 0;
-  return core::to_number<std::int64_t>(time.elements[0].text).value_or(0) * 1000 +
-         core::to_number<std::int64_t>(time.elements[1].text).value_or(0) / 1000;
-}
-
 SaleStatus to_status(const ControlledSale& sale, const core::SaleMeta& meta, const std::vector<Reply>& seen) {
   SaleStatus status;
   status.sale = sale.id;
@@ -44,7 +38,7 @@ SaleStatus to_status(const ControlledSale& sale, const core::SaleMeta& meta, con
   status.queue = meta.queue;
   status.fenced = !meta.rec.empty() || !core::is_history(seen[kInfo].text, meta.hist) ||
                   seen[kGuard].text != std::to_string(meta.epoch);
-  status.now_ms = std::max(now_of(seen[kTime]), meta.last_ms);
+  status.now_ms = std::max(core::read_time(seen[kTime]).value_or(0), meta.last_ms);
   status.opens_ms = meta.opens_ms;
   status.closes_ms = meta.closes_ms;
   status.hold_ms = meta.hold_ms;

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/numbers.hpp"
+#include "core/times.hpp"
 #include "util/deadline.hpp"
 
 namespace flashsale::engine {
@@ -20,12 +20,10 @@ std::optional<Error> learn_clock(Connection& connection, Deadline deadline) {
     // Nothing was asked of a sale yet; but a connection that still owes this reply is of no use.
     return Error{ErrorCode::disconnected, Effect::none, std::move(trip.error->detail)};
   }
-  const auto& parts = trip.replies[0].elements;
-  const auto seconds = parts.size() == 2 ? core::to_number<std::int64_t>(parts[0].text) : std::nullopt;
-  const auto micros = parts.size() == 2 ? core::to_number<std::int64_t>(parts[1].text) : std::nullopt;
-  if (!seconds || !micros)
+  const auto now_ms = core::read_time(trip.replies[0]);
+  if (!now_ms)
     return Error{ErrorCode::disconnected, Effect::none, "the node did not tell its time: " + trip.replies[0].text};
-  note_clock(connection, *seconds * 1000 + *micros / 1000);
+  note_clock(connection, *now_ms);
   return std::nullopt;
 }
 

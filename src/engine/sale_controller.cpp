@@ -6,7 +6,7 @@
 
 #include "core/checks.hpp"
 #include "core/keyspace.hpp"
-#include "core/numbers.hpp"
+#include "core/times.hpp"
 #include "engine/control_acts.hpp"
 #include "engine/control_guard.hpp"
 #include "engine/control_terms.hpp"
@@ -31,12 +31,10 @@ Result<Done> in_force(Result<Done> reopened, ConnectionPool& pool, std::string_v
   auto replies =
       engine::run_commands(pool, Role::primary, sale, {{"HGET", keys.meta, "reopen_ms"}, {"TIME"}}, deadline);
   if (!replies) return reopened;  // it is reopened all the same
-  const auto& time = replies->back().elements;
-  const auto seconds = time.size() == 2 ? core::to_number<std::int64_t>(time[0].text) : std::nullopt;
-  const auto micros = time.size() == 2 ? core::to_number<std::int64_t>(time[1].text) : std::nullopt;
-  const auto reopen = core::to_number<std::int64_t>(replies->front().text);
-  if (seconds && micros && reopen)
-    engine::sleep_within(milliseconds{*reopen - (*seconds * 1000 + *micros / 1000)}, deadline);
+  const auto now_ms = core::read_time(replies->back());
+  const auto reopen_ms = core::to_number<std::int64_t>(replies->front().text);
+  if (now_ms && reopen_ms && core::is_time(*reopen_ms))
+    engine::sleep_within(milliseconds{*reopen_ms - *now_ms}, deadline);
   return reopened;
 }
 

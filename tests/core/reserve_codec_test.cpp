@@ -3,6 +3,10 @@
 
 #include <doctest/doctest.h>
 
+#include <limits>
+
+#include "core/times.hpp"
+
 using namespace flashsale;
 using namespace flashsale::core;
 
@@ -121,6 +125,13 @@ TEST_SUITE("core/reserve_codec") {
       CHECK(is_nonsense(spoil(8, text(standing))));
     CHECK(is_nonsense(spoil(11, text("6-3"))));
     CHECK(is_nonsense(spoil(11, text("0-3.5"))));
+    for (const std::int64_t no_time : {std::int64_t{-1}, std::numeric_limits<std::int64_t>::min(), kTimeMax + 1}) {
+      for (const std::size_t place : {2, 9, 10}) CHECK(is_nonsense(spoil(place, integer(no_time))));
+      CHECK(is_nonsense(spoil(8, text("o " + std::to_string(no_time) + " 0"))));
+      CHECK(is_nonsense(spoil(8, text("o 0 " + std::to_string(no_time)))));
+      CHECK(is_nonsense(spoil(7, text("0 " + std::to_string(no_time)))));
+      CHECK(is_nonsense(spoil(11, text("6-3.5 " + std::to_string(no_time)))));
+    }
     CHECK(is_nonsense(read_batch_reply(text("ok"), "nonce", 3, terms())));
     CHECK(is_nonsense(read_batch_reply(good_reply(), "nonce", 4, terms())));
     CHECK(is_nonsense(read_batch_reply(Reply{}, "nonce", 3, terms())));

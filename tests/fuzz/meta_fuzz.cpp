@@ -1,6 +1,7 @@
 // What Redis says of a sale and of itself: HGETALL, INFO, and the text of an error reply.
 #include "core/error_reply.hpp"
 #include "core/sale_meta.hpp"
+#include "core/times.hpp"
 #include "fuzz/replies.hpp"
 
 using namespace flashsale;
@@ -14,6 +15,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
 
   const auto reply = fuzz::first_reply(data, size);
   if (!reply) return 0;
+  if (const auto now_ms = core::read_time(*reply)) CLAIM(core::is_time(*now_ms));
   for (const auto rebuilding : {core::Rebuilding::refuse, core::Rebuilding::read}) {
     const auto meta = core::read_meta(*reply, rebuilding);
     if (!meta) {
@@ -21,6 +23,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
       continue;
     }
     CLAIM(meta->items.size() <= 64);
+    CLAIM(core::is_time(meta->opens_ms) && core::is_time(meta->last_ms) && core::is_time(meta->hold_ms));
   }
   return 0;
 }
