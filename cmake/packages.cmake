@@ -69,10 +69,13 @@ endfunction()
 flashsale_package(runtime libflashsale0 libs "C library" "the shared library that programs load"
   RECOMMENDS "flashsale-sink-sqlite (= ${debian_version})")
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_CONTROL_EXTRA ${runtime_control})
+set(dev_needs "libflashsale0 (= ${debian_version}), libexpected-dev, libhiredis-dev")
+if(FLASHSALE_TLS)
+  string(APPEND dev_needs ", libssl-dev")
+endif()
 flashsale_package(dev libflashsale-dev libdevel "development files"
   "the headers, the static C++ library,\nand what CMake and pkg-config need"
-  DEPENDS "libflashsale0 (= ${debian_version}), libexpected-dev, libhiredis-dev"
-  SUGGESTS "libsqlite3-dev, libpq-dev")
+  DEPENDS "${dev_needs}" SUGGESTS "libsqlite3-dev, libpq-dev")
 flashsale_package(tools flashsale-tools database "command line tool" "the tool that makes, runs and watches sales"
   DEPENDS "flashsale-sink-sqlite (= ${debian_version})" RECOMMENDS redis-server)
 # A module works with the very version that it was built with.

@@ -56,6 +56,34 @@ static void use_fresh(void) {
   destroy_all();
 }
 
+/* Every act, of a controller whose pool and sink are the parent's. */
+static void check_foreign_acts(void) {
+  flashsale_sale_t* sale = NULL;
+  char text[8];
+  size_t size = 0;
+#define CHECK_FORKED(call) CHECK_ANSWER(call, FLASHSALE_E_FORKED)
+  CHECK_DONE(flashsale_sale_create(FLASHSALE_TEXT("autumn"), NULL, &sale, &error));
+  CHECK_DONE(flashsale_sale_item(sale, FLASHSALE_TEXT("sneaker"), 1, 1, &error));
+  CHECK_FORKED(flashsale_controller_create_sale(shop.controller, sale, &error));
+  flashsale_sale_destroy(&sale);
+  CHECK_FORKED(flashsale_controller_preload(shop.controller, FLASHSALE_TEXT("spring"), FLASHSALE_TEXT("sneaker"), "x",
+                                            1, &error));
+  CHECK_FORKED(flashsale_controller_open(shop.controller, FLASHSALE_TEXT("spring"), &error));
+  CHECK_FORKED(flashsale_controller_schedule(shop.controller, FLASHSALE_TEXT("spring"), 1, 2, &error));
+  CHECK_FORKED(flashsale_controller_pause(shop.controller, FLASHSALE_TEXT("spring"), &error));
+  CHECK_FORKED(flashsale_controller_resume(shop.controller, FLASHSALE_TEXT("spring"), &error));
+  CHECK_FORKED(flashsale_controller_drain(shop.controller, FLASHSALE_TEXT("spring"), &error));
+  CHECK_FORKED(flashsale_controller_close(shop.controller, FLASHSALE_TEXT("spring"), &error));
+  CHECK_FORKED(flashsale_controller_retire(shop.controller, FLASHSALE_TEXT("spring"), &error));
+  CHECK_FORKED(flashsale_controller_restock(shop.controller, FLASHSALE_TEXT("spring"), FLASHSALE_TEXT("sneaker"), 1,
+                                            FLASHSALE_TEXT("op"), &error));
+  CHECK_FORKED(flashsale_controller_info(shop.controller, FLASHSALE_TEXT("spring"), FLASHSALE_TEXT("sneaker"), text,
+                                         sizeof(text), &size, &error));
+  CHECK_FORKED(flashsale_controller_reconcile(shop.controller, FLASHSALE_TEXT("spring"), 5000, &error));
+  CHECK_FORKED(flashsale_controller_reopen_accepting_loss(shop.controller, FLASHSALE_TEXT("spring"), 5000, &error));
+#undef CHECK_FORKED
+}
+
 static void use_foreign(void) {
   const flashsale_call_t call = shop_call("child", "foreign-1");
   flashsale_event_t event;
@@ -64,6 +92,7 @@ static void use_foreign(void) {
   size_t count = 0;
   int32_t fd = 0;
   CHECK_ANSWER(flashsale_gate_reserve(shop.gate, &call, NULL, &error), FLASHSALE_E_FORKED);
+  CHECK_ANSWER(flashsale_gate_call(shop.gate, &call, NULL, &error), FLASHSALE_E_FORKED);
   CHECK_ANSWER(flashsale_gate_submit(shop.gate, &call, 1, completions, &count, &error), FLASHSALE_E_FORKED);
   CHECK_ANSWER(flashsale_completions_drain(completions, &event, sizeof(event), 1, 0, &count, &error),
                FLASHSALE_E_FORKED);
@@ -78,7 +107,7 @@ static void use_foreign(void) {
   CHECK_ANSWER(flashsale_controller_status(shop.controller, FLASHSALE_TEXT("spring"), FLASHSALE_ROLE_PRIMARY, &status,
                                            NULL, 0, 0, &error),
                FLASHSALE_E_FORKED);
-  CHECK_ANSWER(flashsale_controller_pause(shop.controller, FLASHSALE_TEXT("spring"), &error), FLASHSALE_E_FORKED);
+  check_foreign_acts();
   destroy_all();
 }
 
