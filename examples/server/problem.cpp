@@ -102,7 +102,7 @@ std::string_view title(std::string_view code) {
 }
 
 bool has_retry_after(const Problem& problem) {
-  return problem.status == 429 || problem.status == 503 || problem.retry_after_ms > 0;
+  return problem.status == 429 || problem.status == 503 || problem.code == "not_started" || problem.retry_after_ms > 0;
 }
 
 std::string seconds(std::int64_t ms) { return std::to_string(std::max<std::int64_t>(1, (ms + 999) / 1000)); }

@@ -65,6 +65,8 @@ void Routes::handle(Exchange& exchange) {
     dispatch(exchange);
   } catch (const Refused& refused) {
     exchange.answer(to_response(refused.problem));
+  } catch (const std::exception&) {  // thrown before anybody else could have heard of the exchange
+    exchange.answer(to_response(flashsale::Error{flashsale::ErrorCode::internal, {}, "a defect, or no memory"}));
   }
 }
 

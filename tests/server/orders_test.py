@@ -154,6 +154,7 @@ class Orders(unittest.TestCase):
         self.shop.sell("later", open_now=False)
         early = self.buyer.reserve("later", "shoe", "ann", "r1")
         self.is_problem(early, 409, "not_started")
+        self.assertGreaterEqual(int(early.headers["Retry-After"]), 1)
         self.shop.flashsale("open", "later")
         self.shop.flashsale("pause", "later")
         paused = self.buyer.reserve("later", "shoe", "ann", "r1")
