@@ -6,7 +6,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include <regex>
+#include <algorithm>
+#include <charconv>
 #include <sstream>
 #include <stdexcept>
 
@@ -14,12 +15,15 @@ namespace server {
 
 EdgeStatus::EdgeStatus(const std::string& url) {
   if (url.empty()) return;
-  static const std::regex form(R"(http://127\.0\.0\.1:(\d{1,5})(/[\w/.-]{0,100}))");
-  std::smatch parts;
-  if (!std::regex_match(url, parts, form) || std::stoi(parts[1]) > 65535)
-    throw std::runtime_error("the edge's status must be http://127.0.0.1:PORT/PATH");
-  port_ = static_cast<std::uint16_t>(std::stoi(parts[1]));
-  path_ = parts[2];
+  constexpr std::string_view kStart = "http://127.0.0.1:";
+  const char* const end = url.data() + url.size();
+  const char* const from = url.data() + std::min(kStart.size(), url.size());
+  const auto [after, error] = std::from_chars(from, end, port_);
+  path_.assign(after, end);
+  const bool fits = url.compare(0, kStart.size(), kStart) == 0 && error == std::errc{} && port_ != 0 &&
+                    !path_.empty() && path_.size() <= 100 && path_.front() == '/' &&
+                    path_.find_first_of(" \r\n") == std::string::npos;
+  if (!fits) throw std::runtime_error("the edge's status must be http://127.0.0.1:PORT/PATH");
 }
 
 std::optional<std::string> EdgeStatus::fetch() const {

@@ -162,8 +162,9 @@ class Storefront(unittest.TestCase):
             shops.ask(int(page[1]), "GET", "/")
 
     def test_a_crowd_of_2000_leaves_every_buyer_with_one_answer_and_every_unit_with_one_buyer(self):
-        run = subprocess.run([f"{shops.SOURCE}/examples/storefront", "--no-install", "--crowd", "2000", "--units", "100",
-                              "--opens-in", "4", "--phase", "4"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        command = [f"{shops.SOURCE}/examples/storefront", "--no-install", "--crowd", "2000", "--units", "100",
+                   "--opens-in", "4", "--phase", "4"]
+        run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                              text=True, timeout=600, env=self.env, check=False)
         self.assertEqual(run.returncode, 0, run.stdout)
         print(run.stdout)
