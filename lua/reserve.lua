@@ -11,7 +11,7 @@
 -- ARGV[6..] three runs of n: buyers, requests, bodies. The caller writes a body, which begins with its stem:
 --   stem  "<item> <quantity> <index>"      item by its index; also a part of the record, so that nothing is formatted
 --   body  "<stem> <request> <payload>"
---         (list mode, whose elements are read by strangers: ".<index> <buyer> <item id> <quantity> <request> <payload>")
+--         (list mode, whose elements strangers read: ".<index> <buyer> <item id> <quantity> <request> <payload>")
 -- A journal entry names its items once: field `i`, "<item> <item id>" of each that it sold.
 -- A record: "<orders> <item>=<units held>...", then per order a line
 --   "\n<request> <item> <quantity> <index> <epoch>-<seq> <state>[ <hold until ms>]"

@@ -15,7 +15,7 @@ namespace flashsale::sinks {
 [[nodiscard]] Result<std::unique_ptr<OrderSink>> make_sqlite_sink(std::string_view url);
 
 /// Makes a sink for `postgresql://[user[:password]@][host[:port]]/[database][?option=value&...]`, as libpq reads it; in
-/// the CMake target flashsale::postgres. Parses only, the first transaction connects. The URL is repeated in no message.
+/// the CMake target flashsale::postgres. Parses only, the first transaction connects. The URL stands in no message.
 /// Errors: invalid_argument.
 [[nodiscard]] Result<std::unique_ptr<OrderSink>> make_postgres_sink(std::string_view url);
 
