@@ -4,6 +4,9 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
 
 namespace flashsale::bench {
 namespace {
@@ -86,6 +89,33 @@ void Latencies::put_into(Score& score) const {
   score["p50_us"] = at(0.50);
   score["p99_us"] = at(0.99);
   score["p999_us"] = at(0.999);
+}
+
+double run_together(std::size_t threads, const Body& body) {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::size_t ready = 0;
+  std::optional<Clock::time_point> start;
+  std::vector<std::thread> running;
+  for (std::size_t t = 0; t < threads; ++t) {
+    running.emplace_back([&, t] {
+      {
+        std::unique_lock<std::mutex> lock(mutex);
+        ++ready;
+        changed.notify_all();
+        changed.wait(lock, [&] { return start.has_value(); });
+      }
+      body(t, *start);
+    });
+  }
+  {
+    std::unique_lock<std::mutex> lock(mutex);
+    changed.wait(lock, [&] { return ready == threads; });
+    start = Clock::now();
+  }
+  changed.notify_all();
+  for (auto& thread : running) thread.join();
+  return seconds_since(*start);
 }
 
 double cpu_seconds() {

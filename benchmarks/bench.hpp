@@ -108,6 +108,11 @@ class Latencies {
   std::vector<std::vector<float>> of_thread_;
 };
 
+/// Runs `body` on so many threads, which begin together once all of them are there, at the time that they are given.
+/// Returns how many seconds they took, without their making.
+using Body = std::function<void(std::size_t thread, Clock::time_point start)>;
+double run_together(std::size_t threads, const Body& body);
+
 /// CPU seconds that this process has used, user and system; children are not counted.
 double cpu_seconds();
 

@@ -47,21 +47,17 @@ Score ours_blocking(Stage& stage, const Crowd& crowd, std::size_t threads) {
   StockGate gate(stage.pool);
   Latencies latencies(threads);
   std::vector<std::uint64_t> accepted(threads, 0);
-  std::vector<std::thread> running;
-  const auto start = Clock::now();
-  for (std::size_t t = 0; t < threads; ++t) {
-    running.emplace_back([&, t] {
-      latencies.of(t).reserve(count / threads + 1);
-      for (std::size_t i = t; i < count; i += threads) {
-        const auto before = Clock::now();
-        const auto answer = gate.reserve(crowd.call(i, stage.sale()));
-        latencies.of(t).push_back(std::chrono::duration<float, std::micro>(Clock::now() - before).count());
-        if (answer && answer->outcome == Outcome::reserved) ++accepted[t];
-      }
-    });
-  }
-  for (auto& thread : running) thread.join();
-  const double seconds = seconds_since(start);
+  const double seconds = run_together(threads, [&](std::size_t t, Clock::time_point) {
+    latencies.of(t).reserve(count / threads + 1);
+    std::uint64_t won = 0;
+    for (std::size_t i = t; i < count; i += threads) {
+      const auto before = Clock::now();
+      const auto answer = gate.reserve(crowd.call(i, stage.sale()));
+      latencies.of(t).push_back(std::chrono::duration<float, std::micro>(Clock::now() - before).count());
+      won += answer && answer->outcome == Outcome::reserved ? 1 : 0;
+    }
+    accepted[t] = won;
+  });
   std::uint64_t all = 0;
   for (const auto one : accepted) all += one;
   stage.check(all);

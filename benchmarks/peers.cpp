@@ -82,8 +82,8 @@ class Buyer {
   util::Random random_;
 };
 
-/// What each of the threads does with the crowd; `work(buyer, thread)` returns how many it won.
-using Work = std::function<std::uint64_t(Buyer&, std::size_t thread)>;
+/// What each of the threads does with the crowd; `work(buyer, thread, start)` returns how many it won.
+using Work = std::function<std::uint64_t(Buyer&, std::size_t thread, Clock::time_point start)>;
 
 struct Ran {
   std::uint64_t accepted = 0;
@@ -96,17 +96,15 @@ Ran run_threads(const Stage& stage, std::size_t threads, const Work& work) {
   for (std::size_t t = 0; t < threads; ++t) pool.push_back(std::make_unique<Buyer>(stage));
   pool[0]->load();
   std::atomic<std::uint64_t> accepted{0};
-  std::vector<std::thread> running;
   const double cpu_before = cpu_seconds();
-  const auto start = Clock::now();
-  for (std::size_t t = 0; t < threads; ++t) running.emplace_back([&, t] { accepted += work(*pool[t], t); });
-  for (auto& thread : running) thread.join();
-  return {accepted, seconds_since(start), cpu_seconds() - cpu_before};
+  const double seconds =
+      run_together(threads, [&](std::size_t t, Clock::time_point start) { accepted += work(*pool[t], t, start); });
+  return {accepted, seconds, cpu_seconds() - cpu_before};
 }
 
 Score closed_loop(Stage& stage, const Crowd& crowd, std::size_t threads, bool pushes) {
   Latencies latencies(threads);
-  const Ran ran = run_threads(stage, threads, [&](Buyer& buyer, std::size_t t) {
+  const Ran ran = run_threads(stage, threads, [&](Buyer& buyer, std::size_t t, Clock::time_point) {
     latencies.of(t).reserve(crowd.size() / threads + 1);
     std::uint64_t won = 0;
     for (std::size_t i = t; i < crowd.size(); i += threads) {
@@ -137,7 +135,7 @@ Score peer_evalsha_lpush(Stage& stage, const Crowd& crowd, std::size_t threads) 
 }
 
 Score peer_pool_refusals(Stage& stage, const Crowd& crowd, std::size_t threads) {
-  const Ran ran = run_threads(stage, threads, [&](Buyer& buyer, std::size_t t) {
+  const Ran ran = run_threads(stage, threads, [&](Buyer& buyer, std::size_t t, Clock::time_point) {
     std::uint64_t won = 0;
     for (std::size_t i = t; i < crowd.size(); i += threads) won += buyer.buy(crowd.call(i, stage.sale())) ? 1 : 0;
     return won;
@@ -149,8 +147,7 @@ Score peer_pool_refusals(Stage& stage, const Crowd& crowd, std::size_t threads) 
 Score peer_pool_open_loop(Stage& stage, const Crowd& crowd, std::size_t threads, double rate_per_s) {
   Latencies latencies(threads);
   std::atomic<std::size_t> next{0};
-  const auto start = Clock::now();
-  const Ran ran = run_threads(stage, threads, [&](Buyer& buyer, std::size_t t) {
+  const Ran ran = run_threads(stage, threads, [&](Buyer& buyer, std::size_t t, Clock::time_point start) {
     std::uint64_t won = 0;
     for (std::size_t i = next++; i < crowd.size(); i = next++) {
       const auto due =

@@ -28,7 +28,7 @@ const Registered kOne{blocking(1, 30'000, 5)};
 const Registered kEight{blocking(8, 80'000, 6)};
 const Registered kSixtyFour{blocking(64, 120'000, 7)};
 const Registered kMany{blocking(256, 120'000, 8)};
-const Registered kCrowdOfThreads{blocking(1024, 120'000, 9)};
+const Registered kCrowdOfThreads{blocking(1024, 240'000, 9)};
 
 const Registered kOpenLoop{
     {"open_loop", "arrivals at half of each one's own maximum rate, timed from when they were due",

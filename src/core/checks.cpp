@@ -20,10 +20,11 @@ constexpr std::uint64_t within(std::uint64_t word, char first, char last) {
 }
 
 /// Eight bytes at a time, without a branch: every refusal that needs no Redis pays for this.
-bool is_id(std::string_view text, Alphabet alphabet) {
+template <Alphabet alphabet>
+bool is_id(std::string_view text) {
   if (text.empty() || text.size() > kIdBytesMax) return false;
-  const char last_digit = alphabet == kItem ? '9' : ':';     // ':' follows '9'
-  const char first_letter = alphabet == kBuyer ? '@' : 'A';  // '@' precedes 'A'
+  constexpr char last_digit = alphabet == kItem ? '9' : ':';     // ':' follows '9'
+  constexpr char first_letter = alphabet == kBuyer ? '@' : 'A';  // '@' precedes 'A'
   std::uint64_t good = kHighBits;
   for_each_word(text, [&](std::uint64_t word) {
     if (text.size() < 4) word |= 0x6161616161000000ULL;  // its unused bytes
@@ -34,8 +35,9 @@ bool is_id(std::string_view text, Alphabet alphabet) {
   return good == kHighBits;
 }
 
-Defect check_id(std::string_view field, std::string_view text, Alphabet alphabet) {
-  if (is_id(text, alphabet)) return std::nullopt;
+template <Alphabet alphabet>
+Defect check_id(std::string_view field, std::string_view text) {
+  if (is_id<alphabet>(text)) return std::nullopt;
   const auto bytes = alphabet == kSale ? "A-Za-z0-9_.:-" : alphabet == kItem ? "A-Za-z0-9_.-" : "A-Za-z0-9_.:@-";
   if (text.empty() || text.size() > kIdBytesMax)
     return fmt::format("{} must have 1 to {} bytes, has {}", field, kIdBytesMax, text.size());
@@ -44,12 +46,12 @@ Defect check_id(std::string_view field, std::string_view text, Alphabet alphabet
 
 }  // namespace
 
-Defect check_sale(std::string_view id) { return check_id("sale", id, kSale); }
-Defect check_item(std::string_view id) { return check_id("item", id, kItem); }
-Defect check_buyer(std::string_view id) { return check_id("buyer", id, kBuyer); }
-Defect check_request(std::string_view id) { return check_id("request", id, kBuyer); }
-Defect check_operation(std::string_view id) { return check_id("operation", id, kBuyer); }
-Defect check_consumer(std::string_view id) { return check_id("consumer", id, kBuyer); }
+Defect check_sale(std::string_view id) { return check_id<kSale>("sale", id); }
+Defect check_item(std::string_view id) { return check_id<kItem>("item", id); }
+Defect check_buyer(std::string_view id) { return check_id<kBuyer>("buyer", id); }
+Defect check_request(std::string_view id) { return check_id<kBuyer>("request", id); }
+Defect check_operation(std::string_view id) { return check_id<kBuyer>("operation", id); }
+Defect check_consumer(std::string_view id) { return check_id<kBuyer>("consumer", id); }
 
 Defect check_quantity(std::uint32_t quantity) {
   if (quantity >= 1 && quantity <= kQuantityMax) return std::nullopt;
@@ -86,12 +88,12 @@ Defect check_call(const Call& call, std::size_t payload_bytes_max) {
 }
 
 bool is_well_formed(const Call& call, std::size_t payload_bytes_max) {
-  const bool common = call.verb >= Verb::reserve && call.verb <= Verb::status && is_id(call.sale.text(), kSale) &&
-                      is_id(call.buyer.text(), kBuyer) && is_id(call.request.text(), kBuyer) &&
+  const bool common = call.verb >= Verb::reserve && call.verb <= Verb::status && is_id<kSale>(call.sale.text()) &&
+                      is_id<kBuyer>(call.buyer.text()) && is_id<kBuyer>(call.request.text()) &&
                       call.level >= Level::usual && call.level <= Level::database && call.timeout >= milliseconds{0} &&
                       call.timeout <= kTimeoutMax;
   if (!common || call.verb != Verb::reserve) return common;
-  return is_id(call.item.text(), kItem) && call.quantity >= 1 && call.quantity <= kQuantityMax &&
+  return is_id<kItem>(call.item.text()) && call.quantity >= 1 && call.quantity <= kQuantityMax &&
          call.payload.size() <= payload_bytes_max;
 }
 

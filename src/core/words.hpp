@@ -30,7 +30,7 @@ inline std::uint64_t load_half(const char* at) {
 /// Hands each word of `text` to `take`. The last one overlaps the one before, or is put together from overlapping
 /// parts, so that no loop runs over single bytes. Texts of one size are equal if and only if all their words are.
 template <class Take>
-void for_each_word(std::string_view text, Take take) {
+[[gnu::always_inline]] inline void for_each_word(std::string_view text, Take take) {
   const char* at = text.data();
   const std::size_t size = text.size();
   const auto byte = [at](std::size_t i) -> std::uint64_t { return static_cast<unsigned char>(at[i]); };
