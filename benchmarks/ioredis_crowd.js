@@ -13,9 +13,10 @@ let accepted = 0;
 
 async function buyOne(i) {
   const nonce = String(i);
+  const body = `${STEM} ${requests[i]} ${task.payload}`;
   const reply = await redis.evalsha(
-    task.sha, task.keys.length, ...task.keys, '1', task.uuid, '9000000000000', nonce, HEADER, buyers[i], requests[i],
-    `${STEM} ${requests[i]} ${task.payload}`);
+    task.sha, task.keys.length, ...task.keys, '1', task.uuid, '9000000000000', nonce,
+    header(buyers[i], requests[i], body), buyers[i] + requests[i], body);
   if (reply[0] !== nonce || reply[1] !== 'ok') throw new Error(`a reply that is not ours: ${reply}`);
   if (reply[4] === 'a') ++accepted;
 }
@@ -31,7 +32,9 @@ async function caller() {
 
 // One request of one unit of item 1, as lua/reserve.lua describes.
 const STEM = '1 1 0';
-const HEADER = `\x01\x00\x00\x01${String.fromCharCode(STEM.length)}`;
+function header(buyer, request, body) {
+  return Buffer.from([1, 0, 0, 1, STEM.length, buyer.length, request.length, 0, body.length >> 8, body.length & 255]);
+}
 
 async function main() {
   await redis.script('LOAD', task.script);

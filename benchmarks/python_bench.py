@@ -81,7 +81,8 @@ class ByHand:
 
     def arguments(self, buyer: str, request: str) -> list[object]:
         stem = "1 1 0"  # the item's index, the quantity, the place in the batch
-        one = [f"\x01\0\0\x01{chr(len(stem))}", buyer, request, f"{stem} {request} "]
+        body = f"{stem} {request} "
+        one = [bytes([1, 0, 0, 1, len(stem), len(buyer), len(request), 0, 0, len(body)]), buyer + request, body]
         return [self.sha1, 3, *self.keys, *self.sale_arguments, next(self.nonces), *one]
 
     @staticmethod

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::string_view kLetters = "ainceptwlsuoMRCGDXEK";
 constexpr std::string_view kStandings = "oeptw";
+constexpr std::size_t kKeptBytes = 1u << 20;  // of room between batches
 
 void append(std::string& arena, std::uint64_t number) {
   const fmt::format_int digits(number);
@@ -97,57 +98,57 @@ void BatchEncoder::names(const std::vector<Asked>& asked) {
 }
 
 std::size_t BatchEncoder::body(const Asked& asked, std::size_t item, std::size_t index) {
-  const auto from = arena_.size();
-  append(arena_, item);
-  arena_.push_back(' ');
-  append(arena_, asked.quantity);
-  arena_.push_back(' ');
-  append(arena_, index);
-  const auto stem_bytes = arena_.size() - from;
-  arena_.push_back(' ');
-  arena_.append(asked.request).push_back(' ');
-  arena_.append(asked.payload);
-  command().push_back(keep(from));
+  const auto from = bodies_.size();
+  append(bodies_, item);
+  bodies_.push_back(' ');
+  append(bodies_, asked.quantity);
+  bodies_.push_back(' ');
+  append(bodies_, index);
+  const auto stem_bytes = bodies_.size() - from;
+  bodies_.push_back(' ');
+  bodies_.append(asked.request).push_back(' ');
+  bodies_.append(asked.payload);
   return stem_bytes;
 }
 
 void BatchEncoder::list_body(const Asked& asked, std::size_t index) {
-  const auto from = arena_.size();
-  arena_.push_back('.');
-  append(arena_, index);
-  arena_.push_back(' ');
-  arena_.append(asked.buyer).push_back(' ');
-  arena_.append(asked.item).push_back(' ');
-  append(arena_, asked.quantity);
-  arena_.push_back(' ');
-  arena_.append(asked.request).push_back(' ');
-  arena_.append(asked.payload);
-  command().push_back(keep(from));
+  bodies_.push_back('.');
+  append(bodies_, index);
+  bodies_.push_back(' ');
+  bodies_.append(asked.buyer).push_back(' ');
+  bodies_.append(asked.item).push_back(' ');
+  append(bodies_, asked.quantity);
+  bodies_.push_back(' ');
+  bodies_.append(asked.request).push_back(' ');
+  bodies_.append(asked.payload);
 }
 
 const std::vector<Command>& BatchEncoder::reserve(const SaleTerms& terms, const std::vector<Asked>& asked,
                                                   std::int64_t not_after_ms, std::string_view nonce) {
-  std::size_t bytes = 64;
-  for (const Asked& one : asked)
-    bytes += 48 + one.buyer.size() + one.request.size() + one.item.size() + one.payload.size();
   arena_.clear();
-  arena_.reserve(bytes);
-  header_.clear();
+  arena_.reserve(64);
+  for (std::string* part : {&header_, &ids_, &bodies_}) {
+    if (part->capacity() > kKeptBytes) std::string().swap(*part);
+    part->clear();
+  }
   begin("reserve", terms, not_after_ms, nonce, terms.holds ? 4 : 3);
-  const auto header_at = command().size();
-  command().emplace_back();
-  names(asked);
   for (std::size_t i = 0; i < asked.size(); ++i) {
-    const auto item = terms.item_index(asked[i].item);
-    put_terms(header_, item, asked[i].quantity);
+    const Asked& one = asked[i];
+    const auto item = terms.item_index(one.item);
+    const auto from = bodies_.size();
     std::size_t stem_bytes = 0;
     if (terms.queue == QueueMode::list)
-      list_body(asked[i], i);
+      list_body(one, i);
     else
-      stem_bytes = body(asked[i], item, i);
-    header_.push_back(static_cast<char>(stem_bytes));
+      stem_bytes = body(one, item, i);
+    const auto body_bytes = bodies_.size() - from;
+    put_terms(header_, item, one.quantity);
+    for (const std::size_t bytes :
+         {stem_bytes, one.buyer.size(), one.request.size(), body_bytes >> 16, body_bytes >> 8 & 255, body_bytes & 255})
+      header_.push_back(static_cast<char>(bytes));
+    ids_.append(one.buyer).append(one.request);
   }
-  command()[header_at] = header_;
+  command().insert(command().end(), {header_, ids_, bodies_});
   return commands_;
 }
 

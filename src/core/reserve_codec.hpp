@@ -64,8 +64,8 @@ class BatchEncoder {
   void list_body(const Asked& asked, std::size_t index);
   std::string_view keep(std::size_t from) const { return {arena_.data() + from, arena_.size() - from}; }
 
-  std::string arena_;   // reserved before it is written, so that views into it stay good
-  std::string header_;  // of reserve: grows beside the arena
+  std::string arena_;                  // reserved before it is written, so that views into it stay good
+  std::string header_, ids_, bodies_;  // of reserve: an argument each
   std::vector<Command> commands_ = std::vector<Command>(1);
   Command& command() { return commands_[0]; }
 };

@@ -244,7 +244,7 @@ TEST_CASE("reserve.lua and look.lua take no batch whose parts do not fit togethe
   ScriptedSale sale;
   const auto before = sale.everything();
   const auto good = sale.reserve_command({one("ann", "r1"), one("bob", "r2")});
-  for (const std::size_t header_bytes : {0, 1, 4, 5, 7, 15}) {
+  for (const std::size_t header_bytes : {0, 1, 3, 5, 7, 9, 10, 19, 21, 30}) {
     auto words = good;
     words.at(10) = std::string(header_bytes, '\1');
     INFO(header_bytes);
@@ -253,6 +253,14 @@ TEST_CASE("reserve.lua and look.lua take no batch whose parts do not fit togethe
     CHECK(is_bad_call(words));
   }
   auto words = good;
+  for (const std::size_t part : {11, 12}) {
+    words = good;
+    words.at(part).pop_back();
+    CHECK(is_bad_call(words));
+    words.at(part) += "and more";
+    CHECK(is_bad_call(words));
+  }
+  words = good;
   words.pop_back();
   CHECK(is_bad_call(words));
   words = good;
