@@ -8,8 +8,8 @@
 -- Returns {nonce, verdict}: ok; claimed (another reconcile has taken over, or meta is gone); torn (the chunk before
 --   this one is not here).
 -- meta.rebuilt counts the chunks, so each has its effect once and in its turn: a copy of `clear` that stalled on its
--- way cannot wipe what came after it. Until the reopening `#` of buyers holds meta.rec, so that buyers which are evicted
--- or deleted in the middle are missed.
+-- way cannot wipe what came after it. Until the reopening `#` of buyers holds meta.rec, so that buyers which are
+-- evicted or deleted in the middle are missed.
 -- Cost: O(pairs); clear frees the old keys in the background.
 local A, call = ARGV, redis.call
 local m = call('HMGET', KEYS[1], 'rec', 'rebuilt')
