@@ -52,7 +52,7 @@ void Bench::compare(const std::vector<std::string>& metrics, const std::vector<S
   for (const auto& metric : metrics) {
     const auto ours = median_of(scores[0], metric);
     if (!ours) continue;
-    if (sides.size() == 1) figure(metric, *ours);
+    if (sides.size() == 1) figure(metric, *ours, sides[0].name);
     for (std::size_t i = 1; i < sides.size(); ++i) {
       const auto peer = median_of(scores[i], metric);
       if (!peer) continue;

@@ -50,7 +50,8 @@ Environment environment() {
   where.redis = core::info_field(redis.command({"INFO", "server"}).text, "redis_version");
   where.cpu = cpu_model();
   where.cores = std::thread::hardware_concurrency();
-  where.kernel = fmt::format("{} {}", system.sysname, system.release);
+  const std::string_view release = system.release;
+  where.kernel = fmt::format("{} {}", system.sysname, release.substr(0, release.find('-')));
 #ifdef __clang__
   where.compiler = "clang " __clang_version__;
 #else
@@ -123,8 +124,9 @@ std::string to_readme(const Report& report) {
       "turn, on\nprivate servers, with the same script and so the same guarantees (the fence included), and sets the "
       "medians side by side.\nIt exits 1 if a sale was oversold, or booked something else than was accepted. The peers "
       "are what a careful engineer\nruns instead. Read the ratios; the absolute figures are this machine's.\n\n"
-      "flashsale {}, Redis {}, {} cores of {}, {}, {}, {}. Medians of {} rounds, crowds at {:g} of "
-      "their size,\nover a unix socket where nothing else is said; client and Redis share the cores.\n\n"
+      "flashsale {}, Redis {}, {} cores of {}, {}, {}, {}.\nMedians of {} rounds, crowds at {:g} of their size, over a "
+      "unix "
+      "socket where nothing else is said; client and\nRedis share the cores.\n\n"
       "A ratio above 1 means that ours is better.\n\n"
       "| workload | metric | ours | peer | ratio | peer |\n|---|---|---:|---:|---:|---|\n",
       where.flashsale, where.redis, where.cores, where.cpu, where.kernel, where.compiler,

@@ -6,8 +6,8 @@
 -- KEYS[3] fs:{S}:journal  stream   (in list mode: fs:{S}:orders, list)
 -- KEYS[4] fs:{S}:holds    zset     (only in a sale with holds)
 -- ARGV[1] epoch  [2] uuid of the sale  [3] not_after_ms  [4] nonce
--- ARGV[5] ten bytes a request: item's index from 1 (0: the sale has no such item), quantity in 3 digits of base 128, and
---   the lengths of its body's stem, its buyer, its request, its body (this one in 3 digits of base 256)
+-- ARGV[5] ten bytes a request: item's index from 1 (0: the sale has no such item), quantity in 3 digits of base 128,
+--   then the lengths of its body's stem, its buyer, its request and its body (this one in 3 digits of base 256)
 -- ARGV[6] buyer and request of each, one behind the other  [7] their bodies. Redis parses, copies and frees every
 --   argument and so does Lua, which costs several times what cutting a piece out of a string costs.
 --   stem  "<item> <quantity> <index>"      item by its index; also a part of the record, so that nothing is formatted

@@ -21,10 +21,32 @@ constexpr std::size_t kBytesPerMs = 10'000;  // published: 10 MB/s at most, for 
 /// What one look at the sale found.
 struct Seen {
   core::SaleMeta meta;
-  std::int64_t now_ms = 0;
   std::size_t buyers = 0;
+  std::optional<Position> needs;  // what the filter must cover, if gates may refuse somebody, now or within a second
   Position published;
 };
+
+std::uint64_t number_in(const Reply& hgetall, std::string_view field) {
+  for (std::size_t i = 0; i + 1 < hgetall.elements.size(); i += 2)
+    if (hgetall.elements[i].text == field)
+      return core::to_number<std::uint64_t>(hgetall.elements[i + 1].text).value_or(0);
+  return 0;
+}
+
+/// Of a sale that is shut all that was sold; of one that sells what sold its sold-out items last, so that nothing need
+/// be done while the others go on selling.
+std::optional<Position> needs_of(const core::SaleMeta& meta, const Reply& hgetall, std::int64_t now_ms) {
+  if (meta.state != SaleState::open || std::max(meta.opens_ms, meta.reopen_ms) > now_ms ||
+      (meta.closes_ms > 0 && now_ms + 1000 >= meta.closes_ms))
+    return Position{meta.epoch, meta.seq};
+  std::optional<Position> needs;
+  for (std::size_t i = 0; i < meta.items.size(); ++i) {
+    if (meta.items[i].booked < meta.items[i].total) continue;
+    const Position sold{meta.epoch, number_in(hgetall, "sold_seq:" + std::to_string(i + 1))};
+    needs = needs ? std::max(*needs, sold) : sold;
+  }
+  return needs;
+}
 
 std::optional<Seen> look(ConnectionPool& pool, const std::string& sale, Deadline deadline) {
   const core::Keys keys(sale);
@@ -35,21 +57,13 @@ std::optional<Seen> look(ConnectionPool& pool, const std::string& sale, Deadline
   if (!replies) return std::nullopt;
   auto meta = core::read_meta((*replies)[0]);
   if (!meta || (*replies)[1].elements.empty()) return std::nullopt;
+  const auto seconds = core::to_number<std::int64_t>((*replies)[1].elements[0].text).value_or(0);
   Seen seen;
+  seen.needs = needs_of(*meta, (*replies)[0], seconds * 1000);
   seen.meta = std::move(*meta);
-  seen.now_ms = core::to_number<std::int64_t>((*replies)[1].elements[0].text).value_or(0) * 1000;
   seen.buyers = static_cast<std::size_t>((*replies)[2].integer);
   if (const auto header = core::read_filter_header((*replies)[3].text)) seen.published = header->at;
   return seen;
-}
-
-/// True if gates may refuse somebody locally, now or within a second.
-bool refuses(const Seen& seen) {
-  const core::SaleMeta& meta = seen.meta;
-  if (meta.state != SaleState::open || std::max(meta.opens_ms, meta.reopen_ms) > seen.now_ms) return true;
-  if (meta.closes_ms > 0 && seen.now_ms + 1000 >= meta.closes_ms) return true;
-  return std::any_of(meta.items.begin(), meta.items.end(),
-                     [](const core::SaleMeta::Item& item) { return item.booked >= item.total; });
 }
 
 }  // namespace
@@ -58,22 +72,20 @@ milliseconds WinnersPublisher::step(Deadline deadline) {
   const auto seen = look(*pool_, sale_, deadline);
   if (!seen) return kFailurePause;
   const core::SaleMeta& meta = seen->meta;
-  const Position at{meta.epoch, meta.seq};
   if (meta.queue == QueueMode::list || !meta.rec.empty()) return kFailurePause;
-  if (!refuses(*seen)) return kIdlePause;
-  if (seen->published.epoch == at.epoch && seen->published >= at) return kIdlePause;
+  if (!seen->needs) return kIdlePause;
+  if (seen->published.epoch == meta.epoch && seen->published >= *seen->needs) return kIdlePause;
 
-  const bool is_ours = filter_ && uuid_ == meta.uuid && covers_.epoch == at.epoch;
-  if (!is_ours || filter_->is_crowded()) begin_scan(meta, seen->buyers);
+  const bool is_ours = filter_ && uuid_ == meta.uuid && covers_.epoch == meta.epoch && !filter_->is_crowded();
+  if (!is_ours) begin_scan(meta, seen->buyers);
   if (cursor_) {
     if (!scan(deadline)) return kFailurePause;
     if (cursor_) return kBusyPause;
-  }
-  if (covers_ < at && !follow(at, deadline)) {
+  } else if (covers_ < *seen->needs && !follow({meta.epoch, meta.seq}, deadline)) {
     begin_scan(meta, seen->buyers);
     return kBusyPause;
   }
-  if (covers_ < at) return kBusyPause;
+  if (covers_ < *seen->needs) return kBusyPause;
   return publish(meta.uuid, deadline) ? std::max<milliseconds>(kIdlePause, milliseconds{filter_->bytes() / kBytesPerMs})
                                       : kFailurePause;
 }
@@ -128,7 +140,7 @@ bool WinnersPublisher::publish(const std::string& uuid, Deadline deadline) {
   const core::Keys keys(sale_);
   ScriptCall call;
   call.script = "publish";
-  call.keys = {keys.meta, keys.winners};
+  call.keys = {keys.meta, keys.buyers, keys.winners};
   call.arguments = {"", uuid, std::to_string(covers_.epoch), std::to_string(covers_.seq), filter_->publish(covers_)};
   const auto answer = run_script(*pool_, sale_, std::move(call), deadline);
   return answer && answer->verdict() != "stale";

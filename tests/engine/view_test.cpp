@@ -185,7 +185,7 @@ TEST_CASE("before the first opening nobody has won, so not_started needs no filt
 
 TEST_CASE("a running worker publishes by itself, and follows what is sold later") {
   PrivateRedis redis;
-  ServedSale sale(redis, few());
+  ServedSale sale(redis, few(50));
   REQUIRE(sale.sell({{"ann", "r1", 1, 2}, {"bob", "r1"}}) == "aa");
   OrderWorker worker(sale.pool, sale.sink, {}, {sale.id});
   std::thread thread([&] { static_cast<void>(worker.run()); });
@@ -197,8 +197,11 @@ TEST_CASE("a running worker publishes by itself, and follows what is sold later"
     });
   };
   CHECK(covers(sale.meta("seq")));
+  // While only the others go on selling there is nothing to publish; once the sale is shut there is.
   REQUIRE(sale.sell({{"dan", "r1", 2}}) == "a");
+  REQUIRE(sale.act("pause") == "ok");
   CHECK(covers(sale.meta("seq")));
+  REQUIRE(sale.act("resume") == "ok");
   worker.stop();
   thread.join();
   StockGate gate(sale.pool);
@@ -263,7 +266,8 @@ TEST_CASE("a filter of a sale that is gone or of another epoch is not published"
   const auto publish = [&](std::string_view uuid, std::string_view epoch, std::string_view seq) {
     const std::string filter = "1 " + std::string(epoch) + " " + std::string(seq) + " 1\n" + std::string(64, '\0');
     return redis
-        .command({"EVALSHA", core::script("publish").sha1, "2", keys.meta, keys.winners, "n", uuid, epoch, seq, filter})
+        .command({"EVALSHA", core::script("publish").sha1, "3", keys.meta, keys.buyers, keys.winners, "n", uuid, epoch,
+                  seq, filter})
         .elements.at(1)
         .text;
   };
@@ -273,8 +277,14 @@ TEST_CASE("a filter of a sale that is gone or of another epoch is not published"
   CHECK(publish(uuid, epoch, "8") == "ok");
   CHECK(publish(uuid, "99", "9") == "stale");
   CHECK(publish("another", epoch, "9") == "stale");
-  redis.command({"DEL", keys.meta});
+  redis.command({"HSET", keys.meta, "rec", "2 uuid"});
   CHECK(publish(uuid, epoch, "9") == "stale");
+  redis.command({"HSET", keys.meta, "rec", ""});
+  CHECK(publish(uuid, epoch, "9") == "ok");
+  redis.command({"DEL", keys.buyers});
+  CHECK(publish(uuid, epoch, "10") == "stale");
+  redis.command({"DEL", keys.meta});
+  CHECK(publish(uuid, epoch, "11") == "stale");
 }
 
 TEST_CASE("a local refusal makes no system call") {
