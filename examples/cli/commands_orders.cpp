@@ -12,7 +12,7 @@ namespace {
 
 struct OrderOptions {
   std::string sale, item, buyer, request, payload;
-  std::string quantity = "1";
+  std::string quantity = "1", level = "usual";
 };
 
 Json to_json(const Answer& answer) {
@@ -25,6 +25,18 @@ Json to_json(const Answer& answer) {
                  {"level", name(answer.level)}};
   if (answer.outcome == Outcome::paused) object["reason"] = name(answer.reason);
   return object;
+}
+
+Level parse_level(const std::string& text) {
+  for (const Level level : {Level::primary, Level::replicas, Level::database})
+    if (text == name(level)) return level;
+  return Level::usual;
+}
+
+void add_level(CLI::App& app, OrderOptions& options) {
+  app.add_option("--level", options.level, "How durable a yes must be; usual: database for a confirm, else primary")
+      ->check(CLI::IsMember({"usual", "primary", "replicas", "database"}))
+      ->capture_default_str();
 }
 
 /// A release that gave the units back is what was asked for, though nothing is held any more.
@@ -42,6 +54,7 @@ int finish_order(Session& session, const OrderOptions& options, Result<Answer> a
   std::string text(name(answer->outcome));
   if (answer->order) text += " " + to_string(answer->order);
   if (answer->outcome == Outcome::paused) text += fmt::format(" ({})", name(answer->reason));
+  if (answer->outcome == Outcome::pending) text += fmt::format(" below level {}", options.level);
   if (answer->retry_after_ms > 0) text += fmt::format(", ask again in {} ms", answer->retry_after_ms);
   text += fmt::format("  (request {})", options.request);
   return session.finish(object, text, is_yes(answer->outcome) ? kYes : kRefusal);
@@ -56,6 +69,7 @@ int reserve(Session& session, OrderOptions options) {
   call.quantity = static_cast<std::uint32_t>(quantity);
   call.payload = options.payload;
   call.timeout = session.timeout();
+  call.level = parse_level(options.level);
   return finish_order(session, options, gate.reserve(call));
 }
 
@@ -65,6 +79,7 @@ int ask(Session& session, const OrderOptions& options, Question question) {
   StockGate gate(session.pool());
   CallOptions how;
   how.timeout = session.timeout();
+  how.level = parse_level(options.level);
   const OrderKey key{SaleId{options.sale}, BuyerId{options.buyer}, RequestId{options.request}};
   return finish_order(session, options, (gate.*question)(key, how));
 }
@@ -75,6 +90,7 @@ void add_question(CLI::App& app, Run& run, const char* verb, const char* help, Q
   asks->add_option("SALE", options->sale)->required();
   asks->add_option("--buyer", options->buyer, "Who bought")->required();
   asks->add_option("--request", options->request, "The purchase's own id")->required();
+  add_level(*asks, *options);
   asks->callback(
       [options, &run, question] { run = [=](Session& session) { return ask(session, *options, question); }; });
 }
@@ -90,6 +106,7 @@ void add_orders(CLI::App& app, Run& run) {
   asks->add_option("--request", options->request, "This purchase's own id, as --buyer (default: a new one, printed)");
   asks->add_option("--quantity", options->quantity, "Units, 1 to 1000000")->capture_default_str();
   asks->add_option("--payload", options->payload, "Bytes that end in the order's row, or @FILE; at most 1024");
+  add_level(*asks, *options);
   asks->callback([options, &run] { run = [options](Session& session) { return reserve(session, *options); }; });
 
   add_question(app, run, "confirm", "The buyer paid: an order that holds units keeps them for good",

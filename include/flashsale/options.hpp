@@ -25,7 +25,8 @@ struct PoolOptions {
 struct GateOptions {
   // Behaviour
   milliseconds timeout{250};             ///< of a call that names none. 1 ms..30 s
-  Level level = Level::primary;          ///< of a call that names none
+  Level level = Level::usual;            ///< of a call that names none; usual: a confirm's is `database` where the sale
+                                         ///< has one, everything else's is `primary`
   std::size_t payload_bytes_max = 1024;  ///< 0..kPayloadBytesMax; a longer payload is invalid_argument
 
   // Performance

@@ -58,8 +58,10 @@ constexpr std::array kOptions{
                                              "A connection idle for longer is PINGed before it is used."),
     knob<&V::gate, &GateOptions::timeout>("gate.timeout_ms", "integer", 1, 30'000,
                                           "Timeout of a call that names none."),
-    knob<&V::gate, &GateOptions::level>("gate.level", "primary|replicas|database", 1, 3,
-                                        "Level of a call that names none.", 1),
+    knob<&V::gate, &GateOptions::level>("gate.level", "usual|primary|replicas|database", 0, 3,
+                                        "Level of a call that names none; usual is database for a confirm where the "
+                                        "sale has one, else primary.",
+                                        0),
     knob<&V::gate, &GateOptions::payload_bytes_max>("gate.payload_bytes_max", "integer", 0, kPayloadBytesMax,
                                                     "A longer payload is invalid_argument."),
     knob<&V::gate, &GateOptions::view>("gate.view", "boolean", 0, 1,

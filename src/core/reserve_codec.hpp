@@ -24,6 +24,9 @@ struct SaleTerms {
   std::string uuid;
   QueueMode queue = QueueMode::journal;
   bool holds = false;
+  bool has_sink = false;       ///< its orders go to a database
+  std::uint32_t replicas = 0;  ///< least number of replicas for level `replicas`
+  std::size_t connected = 0;   ///< replicas at the last look
   std::vector<std::string> items;
   std::vector<std::uint32_t> limits;  ///< of a buyer, per item; only SaleView looks at them
 

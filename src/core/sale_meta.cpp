@@ -114,4 +114,8 @@ std::string_view info_field(std::string_view info, std::string_view field) {
   return value.substr(0, value.find_first_of("\r\n"));
 }
 
+std::size_t connected_replicas(std::string_view info) {
+  return to_number<std::size_t>(info_field(info, "connected_slaves")).value_or(0);
+}
+
 }  // namespace flashsale::core

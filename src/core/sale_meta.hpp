@@ -39,6 +39,9 @@ Result<SaleMeta> read_meta(const Reply& hgetall, Rebuilding rebuilding = Rebuild
 /// still there as master_replid2.
 bool is_history(std::string_view info, std::string_view hist);
 
+/// How many replicas the INFO replication text says are connected.
+std::size_t connected_replicas(std::string_view info);
+
 /// One field of an INFO text; empty if it is not there.
 std::string_view info_field(std::string_view info, std::string_view field);
 

@@ -18,6 +18,7 @@ constexpr milliseconds kPutOff{5};          // before an open question is asked 
 constexpr milliseconds kFencedRetry{1000};  // what a reconcile takes, about
 constexpr milliseconds kMarginMax{100};
 constexpr milliseconds kFilterPatience{50};  // everybody was answered; only the lane waits
+constexpr int kWaitMaxMs = 50;               // of one WAIT; whoever has more time asks again
 constexpr std::size_t kTermsMax = 1024;      // sales that a lane remembers
 
 Answer fenced_answer() {
@@ -73,7 +74,7 @@ void Flight::step(Deadline patience) {
 
 bool Flight::has_copy_of(const Request& request) const {
   for (const Request* at : aboard_)
-    if (at != nullptr && at != &request && at->verb == Verb::reserve && at->key() == request.key()) return true;
+    if (at != nullptr && at != &request && at->errand() == Errand::reserve && at->key() == request.key()) return true;
   return false;
 }
 
@@ -104,9 +105,25 @@ void Flight::board() {
 // A resolve may call a request not reserved only if no copy of it is under way when the question is sent.
 void Flight::defer_open_questions() {
   for (Request*& place : aboard_)
-    if (place->verb == Verb::resolve && shared_.outstanding_elsewhere(*place))
+    if (place->verb == Verb::resolve && !place->checking && shared_.outstanding_elsewhere(*place))
       lane_.put_off(lane_.disembark(place), kPutOff);
-  aboard_.erase(std::remove(aboard_.begin(), aboard_.end(), nullptr), aboard_.end());
+  close_ranks();
+}
+
+void Flight::close_ranks() { aboard_.erase(std::remove(aboard_.begin(), aboard_.end(), nullptr), aboard_.end()); }
+
+// What this sale cannot do is refused before anything is sent.
+void Flight::drop_unsupported() {
+  const core::SaleTerms& terms = terms_.find(heading_.sale)->second;
+  const bool list = terms.queue == QueueMode::list;
+  for (Request*& place : aboard_) {
+    const char* why = nullptr;
+    if (list && moves()) why = "a sale in list mode knows no confirm and release";
+    if (!terms.has_sink && place->level == Level::database) why = "the sale has no database, so no level 'database'";
+    if (why != nullptr && !place->is_decided()) lane_.answer(lane_.disembark(place), fail(ErrorCode::unsupported, why));
+  }
+  close_ranks();
+  lane_.flush();
 }
 
 void Flight::drop_due(milliseconds margin) {
@@ -136,19 +153,30 @@ milliseconds Flight::margin() const {
 core::Step Flight::send() {
   if (aboard_.empty()) board();
   drop_due(margin());
-  aboard_.erase(std::remove(aboard_.begin(), aboard_.end(), nullptr), aboard_.end());
+  close_ranks();
   lane_.flush();
+  bool ready = false;
+  if (!aboard_.empty())
+    if (const auto step = prepare(ready); !ready) return step;
+  if (!aboard_.empty()) drop_unsupported();
   if (aboard_.empty()) {
     land();
     return core::Step::lease;
   }
-  bool ready = false;
-  if (const auto step = prepare(ready); !ready) return step;
-
   const std::vector<Command>& batch = encode();
   sent_at_ = util::Clock::now();
   loading_ = false;
-  return heed(lease_->roundtrip(batch, slice()));
+  return heed(lease_->roundtrip(heading_.waits_for_replicas ? with_wait(batch) : batch, slice()));
+}
+
+// The batch asserts orders' states to callers who want every replica to have them: one WAIT for all, in the same round
+// trip. It waits for everything written before it, also by others; INFO tells for how many replicas it should have.
+std::vector<Command> Flight::with_wait(const std::vector<Command>& batch) {
+  const core::SaleTerms& terms = terms_.find(heading_.sale)->second;
+  replicas_waited_for_ = std::max<std::size_t>(terms.replicas, terms.connected);
+  wait_count_ = std::to_string(replicas_waited_for_);
+  wait_ms_ = std::to_string(std::clamp(util::ms_left(slice()) / 2, 1, kWaitMaxMs));
+  return {batch.front(), {"INFO", "replication"}, {"WAIT", wait_count_, wait_ms_}};
 }
 
 const std::vector<Command>& Flight::encode() {
@@ -193,12 +221,7 @@ core::Step Flight::prepare(bool& ready) {
   if (auto error = learn_clock(*lease_.get(), slice())) return flow_.stopped(*error);
   if (terms_.find(heading_.sale) == terms_.end())
     if (const auto step = read_terms(); step != core::Step::send) return step;
-  const bool moves = heading_.errand == Errand::confirm || heading_.errand == Errand::release;
-  if (moves && terms_.find(heading_.sale)->second.queue == QueueMode::list) {
-    answer_all(fail(ErrorCode::unsupported, "a sale in list mode knows no confirm and release"));
-    land();
-    return core::Step::lease;
-  }
+  if (heading_.waits_for_replicas) return count_replicas(ready);
   ready = true;
   return core::Step::send;
 }
@@ -222,6 +245,8 @@ core::Step Flight::read_terms() {
   terms.uuid = meta->uuid;
   terms.queue = meta->queue;
   terms.holds = meta->hold_ms > 0;
+  terms.has_sink = !meta->sink.empty();
+  terms.replicas = meta->replicas;
   for (auto& item : meta->items) {
     terms.items.push_back(std::move(item.item));
     terms.limits.push_back(static_cast<std::uint32_t>(std::clamp<std::int64_t>(item.limit, 0, kQuantityMax)));
@@ -233,14 +258,33 @@ core::Step Flight::read_terms() {
   return core::Step::send;
 }
 
+/// Without any replica level `replicas` means nothing.
+core::Step Flight::count_replicas(bool& ready) {
+  core::SaleTerms& terms = terms_.find(heading_.sale)->second;
+  ready = terms.replicas > 0 || terms.connected > 0;
+  if (ready) return core::Step::send;
+  RoundTrip trip = lease_->roundtrip({{"INFO", "replication"}}, slice());
+  if (trip.error) return flow_.stopped({ErrorCode::disconnected, Effect::none, std::move(trip.error->detail)});
+  terms.connected = core::connected_replicas(trip.replies[0].text);
+  ready = terms.connected > 0;
+  if (ready) return core::Step::send;
+  answer_all(fail(ErrorCode::unsupported, "no replica is connected, so there is no level 'replicas'"));
+  land();
+  return core::Step::lease;
+}
+
 core::Step Flight::heed(RoundTrip trip) {
   counters().round_trips.add(1);
+  if (trip.error && !trip.replies.empty()) {
+    lease_.report(Heard::broken);  // the batch was answered, only the WAIT behind it was not
+    trip.error.reset();
+  }
   if (trip.error) {
     const auto step = flow_.stopped(*trip.error);
     if (trip.error->effect == Effect::unknown && !loading_) mark_unknown();
     return step;
   }
-  reply_ = std::move(trip.replies.back());
+  replies_ = std::move(trip.replies);
   const Deadline now = util::Clock::now();
   counters().took(now - sent_at_);
   const auto took = std::chrono::ceil<milliseconds>(now - sent_at_);
@@ -248,7 +292,7 @@ core::Step Flight::heed(RoundTrip trip) {
     slowest_ = took;
     slowest_at_ = now;
   }
-  return loading_ ? flow_.loaded(reply_) : flow_.replied(reply_);
+  return loading_ ? flow_.loaded(replies_.front()) : flow_.replied(replies_.front());
 }
 
 // From here on a copy of each request may win without us hearing of it, until not_after.
@@ -337,21 +381,22 @@ void Flight::settle() {
 }
 
 Result<core::BatchReply> Flight::read_reply(const core::SaleTerms& terms) const {
-  return looking_ || heading_.errand == Errand::reserve ? core::read_batch_reply(reply_, nonce_, aboard_.size(), terms)
-                                                        : core::read_move_reply(reply_, nonce_, aboard_.size(), terms);
+  return looking_ || heading_.errand == Errand::reserve
+             ? core::read_batch_reply(replies_.front(), nonce_, aboard_.size(), terms)
+             : core::read_move_reply(replies_.front(), nonce_, aboard_.size(), terms);
 }
 
 Result<Answer> Flight::answer_to(const core::BatchReply& reply, std::size_t index, std::size_t& found) const {
   Result<Answer> answer = core::answer_of(reply, index, item_of_[index], found);
   if (!answer) return answer;
   // Of a confirm or release that could only be looked up, an order still reserved is one that could not be moved.
-  const bool moves = heading_.errand == Errand::confirm || heading_.errand == Errand::release;
-  if (moves && answer->outcome == Outcome::already_reserved) return fail(ErrorCode::refused, "Redis refuses writes");
+  if (moves() && answer->outcome == Outcome::already_reserved) return fail(ErrorCode::refused, "Redis refuses writes");
   if (answer->outcome == Outcome::confirmed && heading_.errand == Errand::release) answer->outcome = Outcome::released;
   return answer;
 }
 
 void Flight::settle_each(const core::BatchReply& reply) {
+  waited_ = heading_.waits_for_replicas && has_waited();
   lane_.disembark(aboard_, ashore_);
   std::size_t found = 0;
   for (std::size_t i = 0; i < ashore_.size(); ++i) {
@@ -366,9 +411,58 @@ void Flight::settle_each(const core::BatchReply& reply) {
     } else if (!answer && answer.error().code == ErrorCode::refused) {
       lane_.answer(request, fail(ErrorCode::refused, refusal_, request->effect));
     } else {
-      lane_.answer(request, answer);
+      conclude(request, std::move(answer), reply.at);
     }
   }
+}
+
+// The larger of what the sale asks for, what is connected now and what was connected when the WAIT was sent: never
+// fewer because one is missing.
+bool Flight::has_waited() {
+  if (replies_.size() != 3 || replies_[2].type != Reply::Type::integer) return false;
+  core::SaleTerms& terms = terms_.find(heading_.sale)->second;
+  terms.connected = core::connected_replicas(replies_[1].text);
+  const auto needed = std::max({std::size_t{terms.replicas}, terms.connected, replicas_waited_for_});
+  return replies_[2].integer >= static_cast<std::int64_t>(needed);
+}
+
+Level Flight::wanted(const Request& request) const {
+  if (request.level != Level::usual) return request.level;
+  const bool committed = request.verb == Verb::confirm && terms_.find(heading_.sale)->second.has_sink;
+  return committed ? Level::database : Level::primary;
+}
+
+// Only what asserts an order's state has a level; `at` is the entry that must have reached it.
+void Flight::conclude(Request* request, Result<Answer> answer, Position at) {
+  const Level level = wanted(*request);
+  if (request->checking && !(answer && answer->order)) {  // Redis lost it under a new epoch: ask as at first
+    request->checking = false;
+    return lane_.put_off(request, milliseconds{0});
+  }
+  if (!answer || !answer->order || level == Level::primary) return lane_.answer(request, answer);
+  if (answer->outcome == Outcome::dead) {
+    answer->level = Level::database;  // it is the database that said so
+    return lane_.answer(request, answer);
+  }
+  // Asked once more, it still is what this very call won or moved, unless somebody gave it back meanwhile.
+  const bool same = request->decided.order == answer->order;
+  if (same && (answer->holds_stock() || !request->decided.holds_stock())) *answer = request->decided;
+  const bool reached = level == Level::replicas ? waited_ : request->checking && request->needs.epoch == at.epoch;
+  if (!reached) return hold_back(request, *answer, at);
+  answer->level = level;
+  lane_.answer(request, answer);
+}
+
+// Decided, but not at its level yet: for replicas it is soon looked up again with another WAIT; the database is waited
+// for without a lane.
+void Flight::hold_back(Request* request, const Answer& answer, Position at) {
+  request->decided = answer;
+  request->needs = at;
+  request->checking = wanted(*request) == Level::replicas;
+  if (request->checking)
+    lane_.put_off(request, kPutOff);
+  else if (!shared_.parking.park(request))
+    lane_.answer(request, fail(ErrorCode::closed, "the gate was closed"));
 }
 
 // Redis refuses writes, but reads go on: whoever won before still hears so, and who would be refused is refused.

@@ -45,9 +45,14 @@ class Flight {
   void board();
   void defer_open_questions();
   void drop_due(milliseconds margin);
+  void drop_unsupported();
+  void close_ranks();
   core::Step prepare(bool& ready);
   core::Step read_terms();
+  core::Step count_replicas(bool& ready);
+  std::vector<Command> with_wait(const std::vector<Command>& batch);
   core::Step heed(RoundTrip trip);
+  bool moves() const { return heading_.errand == Errand::confirm || heading_.errand == Errand::release; }
   void mark_unknown();
   std::string_view script() const;
   const std::vector<Command>& encode();
@@ -58,6 +63,10 @@ class Flight {
   void settle();
   Result<core::BatchReply> read_reply(const core::SaleTerms& terms) const;
   void settle_each(const core::BatchReply& reply);
+  bool has_waited();
+  Level wanted(const Request& request) const;
+  void conclude(Request* request, Result<Answer> answer, Position at);
+  void hold_back(Request* request, const Answer& answer, Position at);
   Result<Answer> answer_to(const core::BatchReply& reply, std::size_t index, std::size_t& found) const;
   void settle_refused();
   void settle_failed();
@@ -81,8 +90,12 @@ class Flight {
   bool fresh_terms_ = false;          // read on this flight
   std::int64_t not_after_ms_ = 0;
   std::string nonce_;
-  Reply reply_;
-  int failures_ = 0;  // in a row, over flights
+  std::vector<Reply> replies_;  // of the step under way: the batch's first
+  // Of level `replicas`:
+  std::size_t replicas_waited_for_ = 0;
+  std::string wait_count_, wait_ms_;
+  bool waited_ = false;  // all of them have it
+  int failures_ = 0;     // in a row, over flights
   std::map<std::string, core::SaleTerms, std::less<>> terms_;
   std::string refusal_;  // Redis' words for why it refuses writes
   util::Random random_;

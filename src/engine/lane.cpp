@@ -16,6 +16,13 @@ constexpr std::size_t kBatchWalkMax = 8192;   // how far a batch looks for its l
 constexpr milliseconds kThreadPatience{500};  // a connect takes no longer; and stop() waits no longer
 constexpr auto kForever = std::chrono::hours(24);
 
+void count(const Result<Answer>& answer) {
+  if (answer)
+    counters().answered(answer->outcome);
+  else
+    counters().failed(answer.error().code, answer.error().effect);
+}
+
 }  // namespace
 
 void SeenSales::add(std::string_view sale) {
@@ -32,7 +39,10 @@ void Lane::borrow(RequestList& nodes, std::size_t count) {
   const std::lock_guard<std::mutex> lock(mutex_);
   while (nodes.size() < count) {
     Request* node = spare_.pop_front();
-    if (node == nullptr) node = nodes_.emplace_back(std::make_unique<Request>()).get();
+    if (node == nullptr) {
+      node = nodes_.emplace_back(std::make_unique<Request>()).get();
+      node->home = this;
+    }
     nodes.push_back(node);
   }
 }
@@ -93,10 +103,12 @@ void Lane::call(Request* request) {
     wake_thread(lock);
   }
   if (lock.owns_lock()) lock.unlock();
-  // Past its deadline the request is either still in the queue, where we may answer it, or aboard, where the leader
-  // does so within a slice.
-  for (Deadline until = deadline; !waiter.done.wait_until(until); until = util::Clock::now() + milliseconds{20})
+  // Past its deadline the request is in the queue or parked, where we may answer it, or aboard, where the leader does
+  // so within a slice.
+  for (Deadline until = deadline; !waiter.done.wait_until(until); until = util::Clock::now() + milliseconds{20}) {
     expire();
+    shared_.parking.expire();
+  }
 }
 
 // `mine` leads only until it has its answer, or its time is up; the lane's own thread until nothing is left to do.
@@ -150,12 +162,16 @@ void Lane::expire() {
     queue_.extract([&](const Request& at) { return at.deadline <= now ? Pick::take : Pick::leave; },
                    [&](Request* at) { due.push_back(at); });
   }
+  answer_expired(due);
+}
+
+void Lane::answer_expired(RequestList& due) {
   // The leader's lists are the leader's; whoever expires answers on its own.
   RequestList used;
   while (Request* request = due.pop_front()) {
-    const Error error{ErrorCode::timed_out, request->effect, "the deadline came before Redis could answer"};
-    counters().failed(error.code, error.effect);
-    const Result<Answer> result = tl::unexpected<Error>(error);
+    const Result<Answer> result =
+        request->last_word(fail(ErrorCode::timed_out, "the deadline came before Redis could answer", request->effect));
+    count(result);
     if (request->waiter != nullptr) {
       request->waiter->result = result;
       request->waiter->done.set();
@@ -172,7 +188,7 @@ void Lane::expire() {
 bool Lane::has_copy_of(const Request& request) const {
   const std::lock_guard<std::mutex> lock(mutex_);
   for (const Request* at = queue_.first(); at != nullptr; at = at->next)
-    if (at != &request && at->verb == Verb::reserve && at->key() == request.key()) return true;
+    if (at != &request && at->errand() == Errand::reserve && at->key() == request.key()) return true;
   return flight_.has_copy_of(request);
 }
 
@@ -184,6 +200,7 @@ bool Lane::next_ready(Heading& heading) const {
     heading.sale = at->sale();
     heading.errand = at->errand();
     heading.from_replica = at->from_replica;
+    heading.waits_for_replicas = at->waits_for_replicas();
     return true;
   }
   return false;
@@ -242,11 +259,9 @@ void Lane::put_off(Request* request, milliseconds time) {
   queue_.push_back(request);
 }
 
-void Lane::answer(Request* request, const Result<Answer>& answer) {
-  if (answer)
-    counters().answered(answer->outcome);
-  else
-    counters().failed(answer.error().code, answer.error().effect);
+void Lane::answer(Request* request, const Result<Answer>& known) {
+  const Result<Answer> answer = request->last_word(known);
+  count(answer);
   if (request->waiter != nullptr) {
     request->waiter->result = answer;
   } else {

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "engine/flight.hpp"
+#include "engine/parking.hpp"
 #include "engine/request.hpp"
 #include "engine/unsettled.hpp"
 #include "engine/view_keeper.hpp"
@@ -42,8 +43,12 @@ class SeenSales {
 
 /// What the lanes of one gate share.
 struct LaneShared {
-  std::shared_ptr<ConnectionPool> pool;
-  GateOptions options;
+  LaneShared(std::shared_ptr<ConnectionPool> its_pool, const GateOptions& its_options)
+      : pool(std::move(its_pool)), options(its_options), parking(pool) {}
+
+  const std::shared_ptr<ConnectionPool> pool;
+  const GateOptions options;
+  Parking parking;
   Unsettled unsettled;
   SeenSales seen;
   ViewKeeper view;
@@ -69,6 +74,8 @@ class Lane {
 
   /// Answers what waits past its deadline. For when the leader is stuck in a connect.
   void expire();
+  /// Answers requests in nobody's hands whose deadline has come. Any thread.
+  void answer_expired(RequestList& due);
   /// True if a request with the same key, other than `request` itself, waits or flies here.
   bool has_copy_of(const Request& request) const;
   /// Answers everything with `closed` and ends the thread. Idempotent.

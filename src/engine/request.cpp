@@ -7,8 +7,9 @@ namespace {
 constexpr std::size_t kKeptTextBytes = 4096;  // a node that carried a long payload gives its memory back
 }
 
-void Request::fill(const Call& call, Deadline until) {
+void Request::fill(const Call& call, Level usual, Deadline until) {
   verb = call.verb;
+  level = call.level == Level::usual ? usual : call.level;
   sale_bytes = static_cast<std::uint8_t>(call.sale.text().size());
   buyer_bytes = static_cast<std::uint8_t>(call.buyer.text().size());
   request_bytes = static_cast<std::uint8_t>(call.request.text().size());
@@ -18,7 +19,10 @@ void Request::fill(const Call& call, Deadline until) {
   text.clear();
   text.append(call.sale.text()).append(call.buyer.text()).append(call.request.text());
   if (reserves) text.append(call.item.text()).append(call.payload);
-  from_replica = verb == Verb::status;
+  from_replica = verb == Verb::status && level <= Level::primary;
+  checking = false;
+  decided = Answer{};
+  needs = Position{};
   effect = Effect::none;
   unknown_until_ms = 0;
   deadline = until;
@@ -27,6 +31,7 @@ void Request::fill(const Call& call, Deadline until) {
 }
 
 Errand Request::errand() const {
+  if (checking) return Errand::look;
   switch (verb) {
     case Verb::reserve:
       return Errand::reserve;
@@ -39,6 +44,14 @@ Errand Request::errand() const {
       break;
   }
   return Errand::look;
+}
+
+Result<Answer> Request::last_word(const Result<Answer>& answer) const {
+  const bool knows = answer && answer->outcome != Outcome::paused;
+  if (knows || !is_decided()) return answer;
+  Answer pending = decided;
+  pending.outcome = Outcome::pending;
+  return pending;
 }
 
 void Request::clear() {

@@ -23,13 +23,19 @@ struct Waiter {
 /// Which script a request needs: those that need the same one of the same sale share a batch.
 enum class Errand : std::uint8_t { reserve, confirm, release, look };
 
+class Lane;
+
 struct Request {
   Request* next = nullptr;
   std::string text;  ///< sale, buyer, request, item and payload back to back
   std::uint8_t sale_bytes = 0, buyer_bytes = 0, request_bytes = 0, item_bytes = 0;
   Verb verb = Verb::reserve;
+  Level level = Level::usual;  ///< asked for; `usual` is for the sale to tell
   std::uint32_t quantity = 0;
   bool from_replica = false;          ///< of status: may still be asked of a replica
+  bool checking = false;              ///< decided, and to be looked up once more before it is answered
+  Answer decided{};                   ///< has an order once it was decided below its level
+  Position needs{};                   ///< the entry that the database must have for `decided`
   Effect effect = Effect::none;       ///< unknown once any copy sent had no answer
   std::int64_t unknown_until_ms = 0;  ///< until then, by Redis' clock, such a copy may still win
   Deadline deadline{};
@@ -37,8 +43,9 @@ struct Request {
   std::uint64_t tag = 0;
   std::shared_ptr<CompletionQueue::State> queue;  ///< of submit
   Waiter* waiter = nullptr;                       ///< of a blocking call
+  Lane* home = nullptr;                           ///< owns the node
 
-  void fill(const Call& call, Deadline until);
+  void fill(const Call& call, Level usual, Deadline until);
   void clear();
 
   std::string_view sale() const { return {text.data(), sale_bytes}; }
@@ -50,6 +57,10 @@ struct Request {
   std::string_view payload() const { return std::string_view(text).substr(key().size() + item_bytes); }
   core::Asked asked() const { return {buyer(), request(), item(), payload(), quantity}; }
   Errand errand() const;
+  bool is_decided() const { return static_cast<bool>(decided.order); }
+  bool waits_for_replicas() const { return level == Level::replicas; }
+  /// What its caller hears: an order that was decided is `pending` where nothing more is known.
+  Result<Answer> last_word(const Result<Answer>& answer) const;
 };
 
 /// Where a flight goes, and so who may board it.
@@ -57,9 +68,11 @@ struct Heading {
   std::string sale;
   Errand errand = Errand::reserve;
   bool from_replica = false;
+  bool waits_for_replicas = false;
 
   bool fits(const Request& request) const {
-    return errand == request.errand() && from_replica == request.from_replica && sale == request.sale();
+    return errand == request.errand() && from_replica == request.from_replica &&
+           waits_for_replicas == request.waits_for_replicas() && sale == request.sale();
   }
 };
 

@@ -31,7 +31,7 @@ GateOptions bounded(GateOptions options) {
   options.lanes = std::clamp<std::size_t>(options.lanes, 1, 16);
   options.batch_max = std::clamp<std::size_t>(options.batch_max, 1, 512);
   options.waiting_max = std::clamp<std::size_t>(options.waiting_max, 1, 1'048'576);
-  if (options.level < Level::primary || options.level > Level::database) options.level = Level::primary;
+  if (options.level < Level::usual || options.level > Level::database) options.level = Level::usual;
   return options;
 }
 
@@ -66,11 +66,10 @@ class EarlyEvents {
 /// The gate behind its constructor: nothing of it runs before the first call.
 class StockGate::Body {
  public:
-  Body(std::shared_ptr<ConnectionPool> pool, GateOptions options) {
-    shared_.pool = std::move(pool);
-    shared_.options = bounded(options);
+  Body(std::shared_ptr<ConnectionPool> pool, GateOptions options) : shared_(std::move(pool), bounded(options)) {
     shared_.outstanding_elsewhere = [this](const engine::Request& request) {
-      return std::any_of(lanes_.begin(), lanes_.end(), [&](const auto& lane) { return lane->has_copy_of(request); });
+      return shared_.parking.has_copy_of(request) ||
+             std::any_of(lanes_.begin(), lanes_.end(), [&](const auto& lane) { return lane->has_copy_of(request); });
     };
     for (std::size_t i = 0; i < shared_.options.lanes; ++i) lanes_.push_back(std::make_unique<engine::Lane>(shared_));
   }
@@ -82,6 +81,7 @@ class StockGate::Body {
     }
     wake_usher_.notify_all();
     if (usher_.joinable()) usher_.join();
+    shared_.parking.stop();  // what it gives back is answered by its lane
     for (auto& lane : lanes_) lane->stop();
   }
 
@@ -123,13 +123,10 @@ class StockGate::Body {
 
 std::optional<Error> StockGate::Body::refuse(const Call& call) const {
   std::optional<Error> error;
-  const Level level = call.level == Level::usual ? shared_.options.level : call.level;
   if (!core::is_well_formed(call, shared_.options.payload_bytes_max)) {
     auto defect = core::check_call(call, shared_.options.payload_bytes_max);
     error.emplace(
         Error{ErrorCode::invalid_argument, Effect::none, defect ? std::move(*defect) : "the call is malformed"});
-  } else if (level != Level::primary) {
-    error.emplace(Error{ErrorCode::unsupported, Effect::none, "this version answers at level primary only"});
   }
   if (error) engine::counters().failed(error->code, error->effect);
   return error;
@@ -164,7 +161,7 @@ Result<Answer> StockGate::Body::call(const Call& call) {
   lane.borrow(node, 1);
   engine::Request* const request = node.pop_front();
   engine::Waiter waiter;
-  request->fill(call, util::Clock::now() + timeout);
+  request->fill(call, shared_.options.level, util::Clock::now() + timeout);
   request->waiter = &waiter;
   lane.call(request);
   return std::move(waiter.result);
@@ -202,7 +199,8 @@ void StockGate::Body::hand_in(const Call* calls, std::size_t count,
     }
     if (nodes.empty()) lane.borrow(nodes, count - i);
     engine::Request* const request = nodes.pop_front();
-    request->fill(call, now + (call.timeout == milliseconds{0} ? shared_.options.timeout : call.timeout));
+    request->fill(call, shared_.options.level,
+                  now + (call.timeout == milliseconds{0} ? shared_.options.timeout : call.timeout));
     request->queue = queue;
     good.push_back(request);
   }
@@ -240,6 +238,7 @@ void StockGate::Body::usher() {
     wake_usher_.wait_for(lock, kExpireEvery);
     lock.unlock();
     for (auto& lane : lanes_) lane->expire();
+    shared_.parking.expire();
     lock.lock();
   }
 }

@@ -53,7 +53,7 @@ int main(void) {
   CHECK_ANSWER(set("", "1"), FLASHSALE_E_NOT_FOUND);
   CHECK_ANSWER(flashsale_options_set(options, "gate.lanes", 10, NULL, 1, &error), FLASHSALE_E_INVALID_ARGUMENT);
   CHECK_DONE(set("gate.level", "database"));
-  CHECK_ANSWER(set("gate.level", "usual"), FLASHSALE_E_INVALID_ARGUMENT);
+  CHECK_ANSWER(set("gate.level", "disk"), FLASHSALE_E_INVALID_ARGUMENT);
   CHECK_DONE(set("sale.queue", "list"));
   CHECK_DONE(set("worker.reconcile", "false"));
   flashsale_options_destroy(&options);

@@ -1,0 +1,267 @@
+// How durable an answer is: what each level waits for, what is told below it, and what a failover or reset does to
+// those who wait.
+#include <doctest/doctest.h>
+#include <signal.h>
+
+#include <future>
+#include <thread>
+
+#include "core/keyspace.hpp"
+#include "flashsale/order_worker.hpp"
+#include "flashsale/redis.hpp"
+#include "flashsale/stock_gate.hpp"
+#include "support/raw_sale.hpp"
+#include "support/served_sale.hpp"
+
+using namespace flashsale;
+using namespace flashsale::test;
+
+namespace {
+
+const SaleId kSale{"spring"};
+
+Call click(std::string_view buyer, Level level, milliseconds timeout) {
+  Call call{kSale, ItemId{"shoe"}, BuyerId{buyer}, RequestId{"r1"}};
+  call.level = level;
+  call.timeout = timeout;
+  return call;
+}
+OrderKey order(std::string_view buyer) { return {kSale, BuyerId{buyer}, RequestId{"r1"}}; }
+
+/// No test waits for it; whoever should be `pending` gets kShort.
+constexpr milliseconds kLong{20'000};
+constexpr milliseconds kShort{150};
+
+Answer must(const Result<Answer>& answer) {
+  REQUIRE_MESSAGE(answer, (answer ? "" : to_string(answer.error())));
+  return *answer;
+}
+
+class RunningWorker {
+ public:
+  explicit RunningWorker(ServedSale& sale) : worker_(sale.pool, sale.sink, {}, {sale.id}) {
+    thread_ = std::thread([this] { static_cast<void>(worker_.run()); });
+  }
+  ~RunningWorker() {
+    worker_.stop();
+    thread_.join();
+  }
+
+ private:
+  OrderWorker worker_;
+  std::thread thread_;
+};
+
+}  // namespace
+
+TEST_SUITE("engine/level") {
+  TEST_CASE("at level database an answer means a row, and without a worker it is pending with its order") {
+    PrivateRedis redis;
+    ServedSale sale(redis);
+    StockGate gate(sale.pool);
+    const Answer pending = must(gate.reserve(click("ann", Level::database, kShort)));
+    CHECK(pending.outcome == Outcome::pending);
+    CHECK(to_string(pending.order) == "1-1.0");
+    CHECK(pending.level == Level::primary);
+    CHECK_FALSE(pending.holds_stock());
+    CHECK(sale.orders().empty());
+
+    const RunningWorker worker(sale);
+    const Answer stored = must(gate.reserve(click("bob", Level::database, kLong)));
+    CHECK(stored.outcome == Outcome::reserved);
+    CHECK(stored.level == Level::database);
+    CHECK(sale.orders().size() == 2);
+    for (const Answer& again : {must(gate.reserve(click("ann", Level::database, kLong))),
+                                must(gate.resolve(order("ann"), {kLong, Level::database}))}) {
+      CHECK(again.outcome == Outcome::already_reserved);
+      CHECK(again.order == pending.order);
+      CHECK(again.level == Level::database);
+    }
+    // What asserts no order's state has no level to wait for.
+    CHECK(must(gate.resolve(order("cid"), {kLong, Level::database})).outcome == Outcome::not_reserved);
+  }
+
+  TEST_CASE("a confirm waits for the database by itself where the sale has one, and a lost confirm is not committed") {
+    PrivateRedis redis;
+    ServedSale sale(redis);
+    StockGate gate(sale.pool);
+    {
+      const RunningWorker worker(sale);
+      REQUIRE(must(gate.reserve(click("ann", Level::database, kLong))).level == Level::database);
+    }
+    // The reserve is committed and the confirm is not: asked again, it must not pass for committed.
+    CHECK(must(gate.confirm(order("ann"), {kShort})).outcome == Outcome::pending);
+    CHECK(must(gate.confirm(order("ann"), {kShort})).outcome == Outcome::pending);
+    CHECK(must(gate.confirm(order("ann"), {kShort, Level::primary})).outcome == Outcome::already_confirmed);
+    CHECK(sale.orders().at(0).state == OrderState::reserved);
+    const RunningWorker worker(sale);
+    const Answer confirmed = must(gate.confirm(order("ann"), {kLong}));
+    CHECK(confirmed.outcome == Outcome::already_confirmed);
+    CHECK(confirmed.level == Level::database);
+    CHECK(sale.orders().at(0).state == OrderState::confirmed);
+  }
+
+  TEST_CASE("hundreds who wait for the database hear at once when it has them, through submit as well") {
+    PrivateRedis redis;
+    ServedTerms terms;
+    terms.items = {{"shoe", 1000, 5, 0}};
+    ServedSale sale(redis, terms);
+    StockGate gate(sale.pool);
+    CompletionQueue queue;
+    std::vector<std::string> names;
+    for (int i = 0; i < 700; ++i) names.push_back("b" + std::to_string(i));
+    std::vector<Call> calls;
+    for (const auto& name : names) calls.push_back(click(name, Level::database, kLong));
+    for (std::size_t i = 0; i < calls.size(); ++i) calls[i].tag = i;
+    REQUIRE(gate.submit(calls.data(), calls.size(), queue).value() == calls.size());
+    REQUIRE(eventually([&] { return sale.meta("booked:1") == "700"; }));
+    const RunningWorker worker(sale);
+    std::size_t have = 0;
+    while (have < calls.size()) {
+      Event events[64];
+      const std::size_t count = queue.drain(events, 64, kLong);
+      REQUIRE(count > 0);
+      for (std::size_t i = 0; i < count; ++i) {
+        CHECK(events[i].code == static_cast<int>(Outcome::reserved));
+        CHECK(events[i].level == Level::database);
+      }
+      have += count;
+    }
+    CHECK(sale.orders().size() == 700);
+  }
+
+  TEST_CASE("an order that the database does not take is told as dead to whoever waits for it") {
+    PrivateRedis redis;
+    ServedTerms terms;
+    terms.items = {{"shoe", 1, 5, 0}};
+    ServedSale sale(redis, terms);
+    redis.command({"HSET", core::Keys(sale.id).meta, "total:1", "2"});
+    StockGate gate(sale.pool);
+    auto first = std::async(std::launch::async, [&] { return gate.reserve(click("ann", Level::database, kLong)); });
+    REQUIRE(eventually([&] { return sale.meta("booked:1") == "1"; }));
+    auto second = std::async(std::launch::async, [&] { return gate.reserve(click("bob", Level::database, kLong)); });
+    REQUIRE(eventually([&] { return sale.meta("booked:1") == "2"; }));
+    const RunningWorker worker(sale);
+    CHECK(must(first.get()).outcome == Outcome::reserved);
+    const Answer dead = must(second.get());
+    CHECK(dead.outcome == Outcome::dead);
+    CHECK(dead.level == Level::database);
+  }
+
+  TEST_CASE("whoever waits while the history is lost is asked again under the new epoch, with the order it won") {
+    PrivateRedis redis;
+    ServedSale sale(redis);
+    StockGate gate(sale.pool);
+    auto waiting = std::async(std::launch::async, [&] { return gate.reserve(click("ann", Level::database, kLong)); });
+    REQUIRE(eventually([&] { return sale.meta("booked:1") == "1"; }));
+    redis.command({"HSET", core::Keys(sale.id).meta, "hist", "0123"});
+    const RunningWorker worker(sale);  // drains what survived, and rebuilds
+    const Answer answer = must(waiting.get());
+    CHECK(answer.outcome == Outcome::reserved);
+    CHECK(to_string(answer.order) == "1-1.0");
+    CHECK(answer.level == Level::database);
+    CHECK(sale.meta("epoch") == "2");
+  }
+
+  TEST_CASE("an order that was lost while its caller waits is won anew, never told as committed") {
+    PrivateRedis redis;
+    ServedSale sale(redis);
+    StockGate gate(sale.pool);
+    auto waiting = std::async(std::launch::async, [&] { return gate.reserve(click("ann", Level::database, kLong)); });
+    REQUIRE(eventually([&] { return sale.meta("booked:1") == "1"; }));
+    redis.command({"FLUSHALL"});
+    const RunningWorker worker(sale);
+    const Answer answer = must(waiting.get());
+    CHECK(answer.outcome == Outcome::reserved);
+    CHECK(answer.order.at.epoch == 2);
+    CHECK(answer.level == Level::database);
+    REQUIRE(sale.orders().size() == 1);
+    CHECK(sale.orders()[0].order.id == answer.order);
+  }
+
+  TEST_CASE("a fenced sale leaves who waits pending, with the order, not told that it was paused") {
+    PrivateRedis redis;
+    ServedSale sale(redis);
+    StockGate gate(sale.pool);
+    auto waiting =
+        std::async(std::launch::async, [&] { return gate.reserve(click("ann", Level::database, milliseconds{500})); });
+    REQUIRE(eventually([&] { return sale.meta("booked:1") == "1"; }));
+    redis.command({"HSET", core::Keys(sale.id).meta, "hist", "0123"});
+    const Answer answer = must(waiting.get());
+    CHECK(answer.outcome == Outcome::pending);
+    CHECK(to_string(answer.order) == "1-1.0");
+  }
+
+  TEST_CASE("a gate destroyed while calls wait for the database leaves them pending") {
+    PrivateRedis redis;
+    ServedSale sale(redis);
+    CompletionQueue queue;
+    {
+      StockGate gate(sale.pool);
+      const Call call = click("ann", Level::database, kLong);
+      REQUIRE(gate.submit(&call, 1, queue).value() == 1);
+      REQUIRE(eventually([&] { return sale.meta("booked:1") == "1"; }));
+      std::this_thread::sleep_for(milliseconds{20});
+    }
+    Event event;
+    REQUIRE(queue.drain(&event, 1, kLong) == 1);
+    CHECK((event.code == static_cast<int>(Outcome::pending) || event.code == static_cast<int>(ErrorCode::closed)));
+  }
+
+  TEST_CASE("a sale without a database has no level database, and nothing is sold by asking for it") {
+    PrivateRedis redis;
+    auto pool = make_pool(redis.url()).value();
+    make_raw_sale(*pool, Sale{kSale}.item(ItemId{"shoe"}, 5, 2));
+    StockGate gate(pool);
+    const auto answer = gate.reserve(click("ann", Level::database, kLong));
+    REQUIRE_FALSE(answer);
+    CHECK(answer.error().code == ErrorCode::unsupported);
+    CHECK(answer.error().effect == Effect::none);
+    CHECK(redis.command({"HGET", "fs:{spring}:meta", "booked:1"}).text == "0");
+    REQUIRE(gate.reserve(click("ann", Level::primary, kLong)));
+    CHECK(must(gate.confirm(order("ann"))).outcome == Outcome::confirmed);  // `usual` is what the sale can do
+  }
+
+  TEST_CASE("level replicas waits for every replica, says pending while one is missing, and unsupported without any") {
+    PrivateRedis primary({"--repl-diskless-sync-delay", "0"}, Tcp::yes), replica({}, Tcp::yes);
+    auto pool = make_pool(primary.tcp_url()).value();
+    make_raw_sale(*pool, Sale{kSale}.item(ItemId{"shoe"}, 100, 2));
+    StockGate gate(pool);
+    const auto alone = gate.reserve(click("ann", Level::replicas, kLong));
+    REQUIRE_FALSE(alone);
+    CHECK(alone.error().code == ErrorCode::unsupported);
+    CHECK(primary.command({"HGET", "fs:{spring}:meta", "booked:1"}).text == "0");
+
+    replica.replica_of(primary);
+    // A replica that attaches changes the history, and a sale made before is fenced: make another.
+    make_raw_sale(*pool, Sale{SaleId{"autumn"}}.item(ItemId{"shoe"}, 100, 2));
+    Call call = click("ann", Level::replicas, kLong);
+    call.sale = SaleId{"autumn"};
+    const Answer reserved = must(gate.reserve(call));
+    CHECK(reserved.outcome == Outcome::reserved);
+    CHECK(reserved.level == Level::replicas);
+    CHECK(replica.command({"HGET", "fs:{autumn}:meta", "booked:1"}).text == "1");
+
+    kill(replica.pid(), SIGSTOP);
+    Call other = call;
+    other.buyer = BuyerId{"bob"};
+    other.timeout = kShort;
+    const Answer pending = must(gate.reserve(other));
+    CHECK(pending.outcome == Outcome::pending);
+    CHECK(pending.order);
+    CHECK(pending.level == Level::primary);
+    // A retry writes nothing, and yet asserts what the replica does not have.
+    CHECK(must(gate.reserve(other)).outcome == Outcome::pending);
+    StockGate fresh(make_pool(primary.tcp_url()).value());
+    CHECK(must(fresh.reserve(other)).outcome == Outcome::pending);
+    kill(replica.pid(), SIGCONT);
+    other.timeout = kLong;
+    const Answer late = must(gate.reserve(other));
+    CHECK(late.outcome == Outcome::already_reserved);
+    CHECK(late.order == pending.order);
+    CHECK(late.level == Level::replicas);
+    const Answer resolved =
+        must(gate.resolve({SaleId{"autumn"}, BuyerId{"bob"}, RequestId{"r1"}}, {kLong, Level::replicas}));
+    CHECK(resolved.level == Level::replicas);
+  }
+}
