@@ -18,7 +18,9 @@ local guard = call('HGET', KEYS[2], '#')
 if not m[1] and not guard then return refuse('absent') end
 if m[1] ~= '1' then return refuse(m[1] and 'layout' or 'fenced') end
 if guard ~= m[6] or m[8] ~= '' then return refuse('fenced') end
-if not find(call('INFO', 'replication'), '\nmaster_replid:' .. m[7] .. '\r', 1, true) then return refuse('fenced') end
+local info = call('INFO', 'replication')
+if not find(info, '\nmaster_replid:' .. m[7] .. '\r', 1, true) then return refuse('fenced') end
+if find(info, '\nmaster_link_status:down', 1, true) then return refuse('stale') end  -- a replica that hears nothing
 local t = call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 if now < tonumber(m[11]) then now = tonumber(m[11]) end

@@ -68,6 +68,7 @@ struct SaleStatus {
   Position at;                         ///< the last entry written
   Position watermark;                  ///< the last entry known to be in the database; list mode: none
   std::uint64_t waiting = 0;           ///< entries (journal) or orders (list) not handed over yet
+  std::uint64_t held = 0;              ///< orders whose hold runs: neither confirmed nor given back
   std::vector<Item> items;             ///< in the order of create
 
   /// What a page should call it now: not_started, open, paused, draining or ended, by state and schedule.

@@ -29,6 +29,7 @@ Result<Done> EntryApplier::apply(JournalEntry& entry) {
       // An order that is not there or not reserved any more moves nothing and so credits nothing: it may be dead.
       auto moved = transaction_.move_orders(sale, *to, entry.orders.data(), entry.orders.size());
       if (!moved) return tl::unexpected<Error>(std::move(moved.error()));
+      applied_.returned |= *to == OrderState::released || *to == OrderState::expired;
     } else if (entry.kind == EntryKind::restock) {
       if (auto stocked = restock(entry); !stocked) return stocked;
     } else if (entry.kind != EntryKind::create && entry.kind != EntryKind::reopen) {

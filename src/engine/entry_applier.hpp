@@ -20,6 +20,7 @@ struct Applied {
   std::uint64_t orders = 0;  ///< inserted
   std::uint64_t dead = 0;    ///< set aside
   bool paused = false;       ///< an order proved Redis wrong
+  bool returned = false;     ///< orders were released or expired: Redis is to free their units
 };
 
 /// Consecutive batches become one insert; anything else first lets the orders before it reach the database, in the

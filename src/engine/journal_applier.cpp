@@ -8,6 +8,7 @@
 #include "engine/counters.hpp"
 #include "engine/entry_rules.hpp"
 #include "engine/log.hpp"
+#include "engine/returns.hpp"
 #include "engine/script_runner.hpp"
 #include "engine/settle.hpp"
 #include "util/crash_point.hpp"
@@ -135,7 +136,11 @@ Result<Applied> JournalApplier::apply_entries(SinkTransaction& transaction, Sale
 Result<Done> JournalApplier::tell(const SaleRow& row, const Applied& applied, Deadline deadline) {
   if (applied.paused)
     if (auto paused = pause_redis(row, deadline); !paused) return paused;
-  return applied.entries > 0 ? settle(*pool_, *sink_, sale_, deadline) : Result<Done>{};
+  if (applied.entries == 0) return {};
+  if (auto settled = settle(*pool_, *sink_, sale_, deadline); !settled || !applied.returned) return settled;
+  auto credited = credit(*pool_, *sink_, sale_, deadline);
+  if (!credited) return tl::unexpected<Error>(std::move(credited.error()));
+  return {};
 }
 
 /// Any verdict will do: a sale that cannot be paused any more sells nothing, or is fenced.

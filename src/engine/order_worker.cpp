@@ -17,6 +17,7 @@
 #include "engine/journal_applier.hpp"
 #include "engine/log.hpp"
 #include "engine/reconcile.hpp"
+#include "engine/returns.hpp"
 #include "engine/script_runner.hpp"
 #include "engine/settle.hpp"
 #include "engine/winners_publisher.hpp"
@@ -64,6 +65,7 @@ struct Served {
   std::string obstacle;             // told last; empty: none
   int failures = 0;                 // in a row
   Deadline due{};                   // not to be stepped before
+  Deadline sweep_due{};             // its holds are not to be swept before
   Position target;                  // of drain
   bool has_target = false;
 };
@@ -98,6 +100,8 @@ class OrderWorker::Body {
   void watch(Sales& sales);
   bool serve(Served& served);
   void publish(Served& served);
+  bool free_returns(Served& served);
+  bool sweep(Served& served);
   void reconcile(Served& served);
   void advanced(Served& served, const engine::Progress& progress);
   void failed(Served& served, const Error& error);
@@ -170,8 +174,8 @@ Result<Done> OrderWorker::Body::list(Sales& sales) {
   return {};
 }
 
-/// Every watch_every: new sales, and what a worker that died behind its commit did not tell Redis. The fence needs no
-/// watch of its own: every step compares it, also of a sale that has nothing to do.
+/// Every watch_every: new sales, and what a worker that died behind its commit did not tell Redis or free there. The
+/// fence needs no watch of its own: every step compares it, also of a sale that has nothing to do.
 void OrderWorker::Body::watch(Sales& sales) {
   const auto listed = list(sales);
   const std::string obstacle = listed ? "" : sink_->describe() + ": " + to_string(listed.error());
@@ -180,17 +184,28 @@ void OrderWorker::Body::watch(Sales& sales) {
   for (Served& served : sales) {
     if (is_stopped()) return;
     if (served.left_alone || !served.obstacle.empty()) continue;
-    if (auto told = engine::settle(*pool_, *sink_, served.sale, call_deadline()); !told) failed(served, told.error());
+    if (auto told = engine::settle(*pool_, *sink_, served.sale, call_deadline()); !told)
+      failed(served, told.error());
+    else
+      free_returns(served);
   }
+}
+
+/// Frees in Redis what a worker that died behind its commit did not. False: it could not be.
+bool OrderWorker::Body::free_returns(Served& served) {
+  const auto freed = engine::credit(*pool_, *sink_, served.sale, call_deadline());
+  if (!freed) failed(served, freed.error());
+  return freed.has_value();
 }
 
 /// One step of one sale. True if it moved something, so that there may be more.
 bool OrderWorker::Body::serve(Served& served) {
+  const bool more_due = util::Clock::now() >= served.sweep_due && sweep(served);
   auto progress = served.applier.step(call_deadline());
   note_totals(served);
   if (progress) {
     advanced(served, *progress);
-    return !progress->caught_up;
+    return more_due || !progress->caught_up;
   }
   if (served.applier.needs_reconcile() && options_.reconcile)
     reconcile(served);
@@ -205,6 +220,20 @@ void OrderWorker::Body::publish(Served& served) {
   if (served.left_alone || !served.obstacle.empty() || util::Clock::now() < served.publish_due) return;
   const milliseconds pause = served.publisher.step(call_deadline());
   served.publish_due = util::Clock::now() + pause;
+}
+
+/// Expires a chunk of the holds that ran out; the step that follows carries it to the database. True if there are
+/// more. What stands in its way stands in the step's as well, which tells it.
+bool OrderWorker::Body::sweep(Served& served) {
+  served.sweep_due = util::Clock::now() + options_.watch_every;
+  const auto row = engine::read_row(*sink_, served.sale, call_deadline());
+  if (!row || !*row || (*row)->hold_ms == 0 || !(*row)->rec_uuid.empty()) return false;
+  if ((*row)->state == SaleState::creating || (*row)->state == SaleState::retired) return false;
+  const auto swept = engine::sweep(*pool_, **row, call_deadline());
+  if (!swept) return false;
+  served.sweep_due =
+      util::Clock::now() + (swept->more ? milliseconds{0} : std::min(swept->next_in, options_.watch_every));
+  return swept->more;
 }
 
 void OrderWorker::Body::reconcile(Served& served) {
@@ -309,7 +338,7 @@ void OrderWorker::Body::aim(Served& served) {
   if (side->is_primary && side->reads && side->rec.empty() && side->hist == side->history &&
       side->at.epoch == (*row)->fence_epoch && (*row)->rec_uuid.empty()) {
     served.target = side->at;
-    served.has_target = true;
+    served.has_target = free_returns(served);
   }
 }
 

@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
 
+#include "flashsale/redis.hpp"
 #include "lua/scripted_sale.hpp"
+#include "support/raw_sale.hpp"
 
 using namespace flashsale;
 using namespace flashsale::test;
@@ -40,4 +42,20 @@ TEST_CASE("look.lua answers while Redis refuses writes for memory") {
   redis().command({"CONFIG", "SET", "maxmemory", "0"});
   CHECK(refused.text.rfind("OOM", 0) == 0);
   CHECK(looked.letters == "Ro");
+}
+
+TEST_CASE("a replica that hears nothing of its primary decides nothing, not even what it has") {
+  PrivateRedis primary({"--repl-diskless-sync-delay", "0"}, Tcp::yes), replica({}, Tcp::yes);
+  replica.replica_of(primary);
+  make_raw_sale(*make_pool(primary.tcp_url()).value(), Sale{SaleId{"spring"}}.item(ItemId{"phone"}, 5, 2));
+  core::SaleTerms terms("spring");
+  terms.epoch = "1";
+  terms.uuid = "u-spring";
+  terms.items = {"phone"};
+  core::BatchEncoder encoder;
+  const Command look = encoder.look(terms, {{"ann", "r1", "", "", 0}}, kFarAway, kNonce).front();
+  replica.command({"SCRIPT", "LOAD", core::script("look").text});
+  CHECK(eventually([&] { return verdict(replica.command(look)) == "ok"; }));
+  primary.kill_now();
+  CHECK(eventually([&] { return verdict(replica.command(look)) == "stale"; }));
 }

@@ -121,6 +121,18 @@ class ScriptedSale {
   core::BatchReply look(const std::vector<core::Asked>& asked, std::int64_t not_after = kFarAway) {
     return decode(redis().command(encoder_.look(terms, asked, not_after, kNonce).front()), asked.size());
   }
+  std::vector<std::string> expire_keys() const { return {keys.meta, keys.buyers, keys.journal, keys.holds}; }
+  std::vector<std::string> head_arguments() const {
+    return {terms.epoch, terms.uuid, std::to_string(kFarAway), std::string(kNonce)};
+  }
+  Reply expire() const { return run_lua("expire", expire_keys(), head_arguments()); }
+  /// Pairs: buyer, `<index> <epoch>-<seq>`.
+  Reply credit(const std::vector<std::string>& orders) const {
+    std::vector<std::string> arguments = head_arguments();
+    arguments.insert(arguments.end(), orders.begin(), orders.end());
+    return run_lua("credit", {keys.meta, keys.buyers}, arguments);
+  }
+
   /// The arguments that a batch would have, to be spoilt.
   std::vector<std::string> reserve_command(const std::vector<core::Asked>& asked) {
     const Command& command = encoder_.reserve(terms, asked, kFarAway, kNonce).front();
