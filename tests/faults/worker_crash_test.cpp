@@ -6,6 +6,7 @@
 
 #include "core/keyspace.hpp"
 #include "flashsale/order_worker.hpp"
+#include "flashsale/stock_gate.hpp"
 #include "support/served_sale.hpp"
 
 using namespace flashsale;
@@ -75,6 +76,79 @@ TEST_CASE("a worker killed around telling of a dead order leaves it told once") 
     REQUIRE(sale.dead().size() == 1);
     CHECK(sale.meta("state") == "paused");
     CHECK(sale.sell({{"a3", "click"}, {"a4", "click"}}) == "RK");
+  }
+}
+
+namespace {
+
+OrderKey order_of(const std::string& buyer) { return {SaleId{"spring"}, BuyerId{buyer}, RequestId{"click"}}; }
+
+std::size_t uncredited(ServedSale& sale) {
+  auto transaction = sale.sink->begin(OrderSink::Access::read, soon()).value();
+  return transaction->uncredited(SaleId{sale.id}, 100).value().size();
+}
+
+/// Four units, all sold to a0..a3; two of them came back and are sold once more, not three times.
+void check_two_came_back(ServedSale& sale) {
+  CHECK(uncredited(sale) == 0);
+  CHECK(sale.meta("booked:1") == "2");
+  CHECK(sale.row().items[0].sold == 2);
+  CHECK(eventually([&] { return sale.sell({{"late0", "click"}}) == "a"; }));
+  CHECK(sale.sell({{"late1", "click"}, {"late2", "click"}}) == "as");
+  finish_with_a_healthy_worker(sale);
+  CHECK(sale.row().items[0].sold == 4);
+}
+
+}  // namespace
+
+TEST_CASE("a worker killed anywhere around a release undersells until the next one, and frees the units once") {
+  for (const char* point : {"worker.before_read", "worker.after_insert", "worker.before_commit", "worker.after_commit",
+                            "worker.before_settle", "worker.after_settle", "worker.before_credit",
+                            "worker.after_credit", "worker.after_credited"}) {
+    CAPTURE(point);
+    PrivateRedis redis;
+    ServedTerms terms;
+    terms.items = {{"shoe", 4, 5, 0}};
+    terms.hold_ms = 600'000;
+    ServedSale sale(redis, terms);
+    sale.sell_to_crowd("a", 4);
+    StockGate gate(sale.pool);
+    for (const char* buyer : {"a1", "a3"}) {
+      const auto released = gate.release(order_of(buyer));
+      REQUIRE(released);
+      CHECK(released->outcome == Outcome::released);
+    }
+    CHECK(run_until_crash(sale, point) == SIGKILL);
+    CHECK(std::stoi(sale.meta("booked:1")) >= 2);
+    finish_with_a_healthy_worker(sale);
+    check_two_came_back(sale);
+  }
+}
+
+TEST_CASE("a worker killed around a sweep expires each hold once") {
+  for (const char* point : {"worker.before_sweep", "worker.after_sweep", "worker.before_commit", "worker.after_commit",
+                            "worker.before_credit", "worker.after_credit", "worker.after_credited"}) {
+    CAPTURE(point);
+    PrivateRedis redis;
+    ServedTerms terms;
+    terms.items = {{"shoe", 4, 5, 0}};
+    terms.hold_ms = 400;
+    ServedSale sale(redis, terms);
+    sale.sell_to_crowd("a", 4);
+    StockGate gate(sale.pool);
+    for (const char* buyer : {"a0", "a2"}) REQUIRE(gate.confirm(order_of(buyer), {{}, Level::primary}));
+    CHECK(eventually([&] {
+      const auto looked = gate.resolve(order_of("a1"));
+      return looked && looked->outcome == Outcome::expired;
+    }));
+    CHECK(run_until_crash(sale, point) == SIGKILL);
+    finish_with_a_healthy_worker(sale);
+    finish_with_a_healthy_worker(sale);  // whatever the first one swept is carried and freed
+    CHECK(uncredited(sale) == 0);
+    CHECK(sale.meta("booked:1") == "2");
+    CHECK(sale.row().items[0].sold == 2);
+    CHECK(redis.command({"ZCARD", core::Keys(sale.id).holds}).integer == 0);
+    for (const char* buyer : {"a1", "a3"}) CHECK(gate.resolve(order_of(buyer))->outcome == Outcome::expired);
   }
 }
 
