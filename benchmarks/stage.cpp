@@ -28,7 +28,9 @@ Stage::Stage(StageOptions options)
   pool = make_pool(url).value();
   for (std::size_t i = 0; i < options_.sales; ++i) {
     sales_.push_back(fmt::format("bench-{}", i));
-    test::make_raw_sale(*pool, Sale{SaleId{sales_.back()}}.item(ItemId{kItem}, options_.units, 1));
+    Sale sale = Sale{SaleId{sales_.back()}}.item(ItemId{kItem}, options_.units, 1);
+    sale.hold = options_.hold;
+    test::make_raw_sale(*pool, sale);
   }
 }
 

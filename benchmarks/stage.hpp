@@ -25,6 +25,7 @@ struct StageOptions {
   std::int64_t units = 0;  ///< of each sale's only item; one a buyer
   std::size_t sales = 1;
   Server server{};
+  milliseconds hold{0};  ///< of every reservation; 0: for ever
 };
 
 class Stage {
