@@ -24,6 +24,7 @@ std::string picture(const Funnel& funnel) {
   for (const auto& [answer, count] : funnel.answers)
     text += fmt::format("    {:<18}{:>12}\n", answer, with_commas(count));
   for (const auto& item : funnel.items) text += "  " + item_line(item, name_width(funnel.items)) + "\n";
+  if (funnel.held) text += fmt::format("  {:<20}{:>12} orders\n", "held", with_commas(*funnel.held));
   if (funnel.persisted) text += fmt::format("  {:<20}{:>12} units\n", "persisted", with_commas(*funnel.persisted));
   return text + fmt::format("  {:<20}{:>12} entries\n", "lag", with_commas(funnel.lag));
 }
@@ -34,6 +35,7 @@ std::string line(const Funnel& funnel) {
   for (const auto& [answer, count] : funnel.answers) text += fmt::format(", {} {}", answer, with_commas(count));
   for (const auto& item : funnel.items)
     text += fmt::format(", {} {} of {} booked", item.item, with_commas(item.booked), with_commas(item.total));
+  if (funnel.held) text += fmt::format(", held {} orders", with_commas(*funnel.held));
   if (funnel.persisted) text += fmt::format(", persisted {} units", with_commas(*funnel.persisted));
   return text + fmt::format(", lag {} entries", with_commas(funnel.lag));
 }
@@ -60,6 +62,7 @@ Funnel funnel_of(const SaleStatus& status, OrderSink* sink, Deadline deadline) {
   funnel.phase = status.fenced ? "fenced" : status.phase();
   funnel.items = status.items;
   funnel.lag = status.waiting;
+  if (status.hold_ms > 0) funnel.held = status.held;
   if (sink != nullptr) funnel.persisted = persisted_units(*sink, status.sale, deadline);
   return funnel;
 }

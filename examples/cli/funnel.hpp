@@ -18,6 +18,7 @@ struct Funnel {
   std::uint64_t attempts_total = 0;
   std::map<std::string, std::uint64_t> answers;
   std::vector<flashsale::SaleStatus::Item> items;
+  std::optional<std::uint64_t> held;       ///< orders held and not confirmed, in a sale with holds
   std::optional<std::uint64_t> persisted;  ///< units in the database
   std::uint64_t lag = 0;                   ///< entries not handed over yet
 };

@@ -31,7 +31,8 @@ Json to_json(const SaleStatus& status) {
           {"hold_ms", status.hold_ms},   {"probe_ms", status.probe_ms},
           {"replicas", status.replicas}, {"buyer_orders", status.buyer_orders_max},
           {"at", to_string(status.at)},  {"watermark", to_string(status.watermark)},
-          {"waiting", status.waiting},   {"items", std::move(items)}};
+          {"waiting", status.waiting},   {"held", status.held},
+          {"items", std::move(items)}};
 }
 
 std::string describe(const SaleStatus& status) {
@@ -41,6 +42,7 @@ std::string describe(const SaleStatus& status) {
   if (status.fenced) text += "  fenced: Redis lost its history; nothing is sold until a worker reconciled\n";
   for (const auto& item : status.items)
     text += fmt::format("  {}, limit {}\n", item_line(item, name_width(status.items)), with_commas(item.limit));
+  if (status.hold_ms > 0) text += fmt::format("  {} orders are held and not confirmed yet\n", with_commas(status.held));
   const char* const unit = status.queue == QueueMode::list ? "orders" : "journal entries";
   return text + fmt::format("  {} {} wait to be handed over\n", with_commas(status.waiting), unit);
 }
