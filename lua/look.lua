@@ -7,7 +7,8 @@
 -- ARGV[1] epoch  [2] uuid of the sale  [3] not_after_ms  [4] nonce
 -- ARGV[5] four bytes a request, as reserve.lua's first four; item 0 with quantity 0 asks about the request alone
 -- ARGV[6..] two runs of n: buyers, requests
--- Returns as reserve.lua, with two letters of its own: u nothing is reserved; o would be reserved.
+-- Returns as reserve.lua, with two letters of its own: u nothing is reserved; o would be reserved; and in the place of
+-- hold_until_ms 1 on a replica, else 0: a primary that was demoted has the very history of the new one, and lags.
 -- Cost: O(batch).
 local A, call, find, match, byte = ARGV, redis.call, string.find, string.match, string.byte
 local function refuse(verdict, now) return {A[4], verdict, now or 0} end
@@ -91,4 +92,5 @@ for i = 1, n do
   letters[i] = letter
 end
 return {A[4], 'ok', now, m[9], table.concat(letters), table.concat(left, ' '), table.concat(sold, ' '),
-  table.concat(reopens, ' '), standing, tonumber(m[16]), 0, unpack(retried)}
+  table.concat(reopens, ' '), standing, tonumber(m[16]),
+  find(info, 'role:slave', 1, true) and 1 or 0, unpack(retried)}

@@ -94,7 +94,7 @@ struct BatchReply {
   std::int64_t opens_in_ms = 0;         ///< of standing w: until the schedule opens; 0: it does not
   std::int64_t changes_in_ms = 0;       ///< until the schedule changes `standing`; 0: it does not
   std::int64_t probe_ms = 0;
-  std::int64_t hold_until_ms = 0;  ///< of what was just reserved
+  std::int64_t hold_until_ms = 0;  ///< of what was just reserved; of look.lua: 1 on a replica, else 0
   std::vector<Found> found;        ///< in the order of the upper-case letters
 };
 

@@ -34,6 +34,12 @@ bool is_refusal(const Result<Answer>& answer) {
   return answer && (answer->outcome >= Outcome::not_started || answer->outcome == Outcome::not_reserved);
 }
 
+/// True for what a replica may not say: a refusal; and an expiry, which the clock told it while it has not heard yet
+/// that the order was confirmed in time.
+bool is_for_primary(const Result<Answer>& answer) {
+  return is_refusal(answer) || (answer && answer->outcome == Outcome::expired);
+}
+
 }  // namespace
 
 bool Flight::take_off() {
@@ -334,9 +340,11 @@ void Flight::answer_all(const Result<Answer>& answer) {
   }
 }
 
-// After a copy without an answer, a refusal says nothing until that copy can no longer win.
+// After a copy without an answer, a refusal says nothing until that copy can no longer win; and `fenced` not even then,
+// since the sale was not looked into: the copy may have won on a node that this one knows nothing of.
 bool Flight::is_open(const Request& request, const Result<Answer>& answer, std::int64_t now_ms) const {
   if (!is_refusal(answer)) return false;
+  if (request.effect == Effect::unknown && answer->reason == PauseReason::fenced) return true;
   if (request.verb == Verb::reserve) return request.unknown_until_ms >= now_ms;
   return request.verb != Verb::status && shared_.unsettled.until_ms(request.key()) >= now_ms;
 }
@@ -351,6 +359,13 @@ void Flight::settle() {
   }
   failures_ = 0;
   if (reply->now_ms > 0) note_clock(*lease_.get(), reply->now_ms);
+  if (looking_ && !heading_.from_replica && reply->hold_until_ms != 0) {  // demoted since the pool last looked
+    Reply demoted;
+    demoted.type = Reply::Type::error;
+    demoted.text = "READONLY the node is a replica";
+    step_ = flow_.replied(demoted);
+    return;
+  }
   if (reply->verdict == core::Verdict::ok) {
     counters().batch_requests.add(aboard_.size());
     const bool tells_of_items = looking_ || heading_.errand == Errand::reserve;
@@ -403,7 +418,7 @@ void Flight::settle_each(const core::BatchReply& reply) {
     Result<Answer> answer = answer_to(reply, i, found);
     Request* const request = ashore_[i];
     if (request == nullptr) continue;
-    if (heading_.from_replica && is_refusal(answer)) {
+    if (heading_.from_replica && is_for_primary(answer)) {
       request->from_replica = false;
       lane_.put_off(request, milliseconds{0});
     } else if (is_open(*request, answer, reply.now_ms)) {
