@@ -5,8 +5,6 @@
 namespace flashsale::simulation {
 namespace {
 
-constexpr std::int64_t kEpochMs = 1'700'000'000'000;  // Redis' TIME at the beginning
-
 Error cut(Effect effect) { return {ErrorCode::disconnected, effect, "the simulated wire was cut"}; }
 
 class Wire : public Connection {
@@ -94,7 +92,13 @@ std::chrono::steady_clock::time_point Network::now() {
 
 std::int64_t Network::node_ms(std::size_t at) const { return kEpochMs + now_ms_ + skew_ms_[at]; }
 
-Reply Network::serve(std::size_t at, const Words& words) { return nodes_[at]->serve(words, node_ms(at)); }
+Reply Network::serve(std::size_t at, const Words& words) {
+  Reply reply = nodes_[at]->serve(words, node_ms(at));
+  const auto& values = nodes_[at]->data().values();
+  if (const auto journal = values.find("fs:{spring}:journal"); journal != values.end())
+    written_ms.emplace(std::get<Stream>(journal->second).last, now_ms_);
+  return reply;
+}
 
 void Network::deliver_later(std::size_t at, std::vector<Words> commands) {
   late_.push_back({now_ms_ + 1 + static_cast<std::int64_t>(below(1200)), at, std::move(commands)});
@@ -114,7 +118,7 @@ void Network::sleep_until(std::chrono::steady_clock::time_point wake) {
       for (const Words& words : late.commands) serve(late.node, words);
   }
   now_ms_ = std::max(now_ms_, wake_ms);
-  if (!faults_.lag || below(3) == 0 || healed_) replicate();
+  if (!faults_.lag || now_ms_ >= frozen_until_ms_ || healed_) replicate();
 }
 
 void Network::replicate() {
@@ -195,6 +199,7 @@ void Network::disturb() {
                                                    : "NOREPLICAS Not enough good replicas to write.");
     case 5:
       for (auto& node : nodes_) node->refuse_writes("");
+      if (faults_.lag) frozen_until_ms_ = now_ms_ + static_cast<std::int64_t>(below(1500));
       return;
     case 6:
       if (!faults_.refuse) return;

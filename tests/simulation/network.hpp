@@ -17,6 +17,9 @@
 
 namespace flashsale::simulation {
 
+/// Redis' TIME when the simulated clock began.
+inline constexpr std::int64_t kEpochMs = 1'700'000'000'000;
+
 /// A process that is killed where it stands; unwinds it. The public functions let no exception out, so that their
 /// caller hears `internal`, with the object as good as gone.
 struct Crash : std::exception {
@@ -69,6 +72,8 @@ class Network : public util::SimulatedWorld {
   std::function<void()> between;
   /// How often each thing happened.
   std::map<std::string, int> seen;
+  /// When each entry of the sale's journal was first written, wherever.
+  std::map<StreamId, std::int64_t> written_ms;
   /// True once something written was taken back, so that answers at level primary may be lost.
   bool may_have_lost = false;
 
@@ -91,6 +96,7 @@ class Network : public util::SimulatedWorld {
   std::size_t zombie_ = SIZE_MAX;
   std::size_t zombie_had_ = 0;
   std::int64_t now_ms_ = 1'000'000;
+  std::int64_t frozen_until_ms_ = 0;  // the replicas hear nothing until then
   struct Late {
     std::int64_t due_ms;
     std::size_t node;

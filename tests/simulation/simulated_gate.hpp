@@ -29,7 +29,7 @@ class LaneUnderTest {
     lane_.borrow(nodes, calls.size());
     for (const Call& call : calls) {
       Request* const request = nodes.pop_front();
-      request->fill(call, util::Clock::now() + call.timeout);
+      request->fill(call, Level::primary, util::Clock::now() + call.timeout);
       waiters.push_back(std::make_unique<Waiter>());
       request->waiter = waiters.back().get();
       filled.push_back(request);
@@ -43,10 +43,11 @@ class LaneUnderTest {
   }
 
  private:
+  // What a gate knows by itself it tells before a lane hears of it: not here.
   static std::unique_ptr<LaneShared> make_shared(std::shared_ptr<ConnectionPool> pool) {
-    auto shared = std::make_unique<LaneShared>();
-    shared->pool = std::move(pool);
-    return shared;
+    GateOptions options;
+    options.view = false;
+    return std::make_unique<LaneShared>(std::move(pool), options);
   }
 
   static bool are_answered(const std::vector<std::unique_ptr<Waiter>>& waiters) {

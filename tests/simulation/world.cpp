@@ -41,20 +41,26 @@ struct Heard {
   bool is(Outcome outcome) const { return answer && answer->outcome == outcome; }
 };
 
-Faults draw_faults(util::Random& random) {
+Faults draw_faults(util::Random& random, std::string_view only) {
   Faults faults;
-  for (bool* kind : {&faults.wire, &faults.lag, &faults.zombie, &faults.restart, &faults.forget, &faults.refuse,
-                     &faults.clock, &faults.crash, &faults.database})
-    *kind = random.below(5) < 2;
+  const std::pair<std::string_view, bool*> kinds[] = {
+      {"wire", &faults.wire},       {"lag", &faults.lag},       {"zombie", &faults.zombie},
+      {"restart", &faults.restart}, {"forget", &faults.forget}, {"refuse", &faults.refuse},
+      {"clock", &faults.clock},     {"crash", &faults.crash},   {"database", &faults.database}};
+  for (const auto& [name, is_on] : kinds) {
+    *is_on = random.below(5) < 2;
+    if (!only.empty()) *is_on = only.find(name) != std::string_view::npos;
+  }
   return faults;
 }
 
 class World {
  public:
-  World(std::uint64_t seed, const ScriptTexts& scripts)
-      : setup_(seed ^ 0x9e3779b97f4a7c15ULL), network_(seed, scripts, draw_faults(setup_)) {
+  World(std::uint64_t seed, const ScriptTexts& scripts, std::string_view only)
+      : setup_(seed ^ 0x9e3779b97f4a7c15ULL), network_(seed, scripts, draw_faults(setup_, only)) {
     util::simulated_world() = &network_;
     hold_ = setup_.below(2) == 0 ? milliseconds(0) : milliseconds(100 + setup_.below(900));
+    buyers_ = 4 + setup_.below(12);
     for (std::size_t i = 0; i < 1 + setup_.below(2); ++i)
       items_.push_back({fmt::format("item-{}", i), static_cast<std::int64_t>(3 + setup_.below(12)),
                         static_cast<std::int64_t>(1 + setup_.below(3))});
@@ -76,15 +82,20 @@ class World {
   void interleave();
   std::shared_ptr<SimulatedPool> pool(bool crashes) { return std::make_shared<SimulatedPool>(network_, crashes); }
 
+  void settle_down();
   void heal();
   void sell_out();
   void check();
   void check_items(const test::MemorySale& rows);
   void check_buyers(const test::MemorySale& rows);
   void check_answers(const test::MemorySale& rows);
+  /// A rebuilt hold begins anew.
+  bool was_rebuilt() const { return network_.written_ms.rbegin()->first.first > 1; }
   void check_written(const Heard& heard);
   void check_order(const Heard& heard, const test::MemorySale& rows);
   void check_refusals(const test::MemorySale& rows);
+  void check_last_words(const test::MemorySale& rows);
+  void check_final(std::size_t at, const test::MemorySale& rows);
   void check_records(const test::MemorySale& rows);
   void check_redis(const test::MemorySale& rows);
   template <class... Args>
@@ -101,7 +112,7 @@ class World {
   std::vector<std::unique_ptr<engine::LaneUnderTest>> gates_;
   std::vector<Heard> history_;
   std::vector<std::string> spoken_;  // keeps the strings of calls alive
-  int buyers_ = 6;
+  std::uint64_t buyers_ = 6;
   int restocks_ = 0;
   bool nested_ = false;
   std::optional<std::pair<std::string, std::string>> doubtful_;  // somebody does not know what became of it
@@ -125,7 +136,7 @@ Call World::draw_call() {
   static constexpr Verb kVerbs[] = {Verb::reserve, Verb::reserve, Verb::reserve, Verb::reserve,
                                     Verb::resolve, Verb::confirm, Verb::release, Verb::status};
   const ItemTerms& item = items_[network_.below(items_.size())];
-  spoken_.push_back(fmt::format("buyer-{}", network_.below(static_cast<std::uint64_t>(buyers_))));
+  spoken_.push_back(fmt::format("buyer-{}", network_.below(buyers_)));
   const std::string& buyer = spoken_.back();
   spoken_.push_back(fmt::format("request-{}", network_.below(4)));
   Call call;
@@ -241,14 +252,28 @@ void World::step() {
   }
 }
 
+/// Every hold has run out, everything is written, and what came back is for sale again.
+void World::settle_down() {
+  WorkerOptions options;
+  options.watch_every = options.idle = milliseconds(200);
+  OrderWorker worker(pool(false), sink_, options, {kSale});
+  const Deadline until = network_.now() + hold_ + milliseconds(6000);
+  network_.between = [&] {
+    if (network_.now() >= until) worker.stop();
+  };
+  auto served = worker.run();
+  network_.between = nullptr;
+  if (!served) violate("the worker gave up: {}", to_string(served.error()));
+  verdict_.seen["reconciled"] += static_cast<int>(worker.report().reconciles);
+  auto drained = OrderWorker(pool(false), sink_, {}, {kSale}).drain(network_.now() + std::chrono::seconds(60));
+  if (!drained) violate("the worker did not drain: {}", to_string(drained.error()));
+}
+
 /// Everything that heals by itself has healed: the worker has carried everything into the database and back.
 void World::heal() {
   network_.heal();
   SaleController controller(pool(false), rows_, {milliseconds(10'000)});
-  OrderWorker worker(pool(false), sink_, {}, {kSale});
-  auto drained = worker.drain(network_.now() + std::chrono::seconds(60));
-  if (!drained) violate("the worker did not drain: {}", to_string(drained.error()));
-  verdict_.seen["reconciled"] += static_cast<int>(worker.report().reconciles);
+  settle_down();
   network_.pass(milliseconds(5000));  // a clock that was set back has come up to what was promised before
   if (auto resumed = controller.resume(SaleId{kSale}); !resumed) violate("resume: {}", to_string(resumed.error()));
 }
@@ -276,24 +301,21 @@ void World::sell_out() {
         break;
       }
     }
-  OrderWorker worker(pool(false), sink_, {}, {kSale});
-  auto drained = worker.drain(network_.now() + std::chrono::seconds(60));
-  if (!drained) violate("the last orders were not written: {}", to_string(drained.error()));
+  settle_down();
 }
 
 void World::check_items(const test::MemorySale& rows) {
-  std::map<std::string, std::int64_t> active, returning;
+  std::map<std::string, std::int64_t> active;
   for (const auto& [id, row] : rows.orders) {
     if (row.state == OrderState::reserved || row.state == OrderState::confirmed)
       active[row.order.item] += row.order.quantity;
-    if (!row.credited) returning[row.order.item] += row.order.quantity;
+    if (!row.credited) violate("{} is still on its way back", to_string(id));
   }
   for (const ItemRow& item : rows.row.items) {
     if (item.sold > item.total) violate("{}: {} sold of {}", item.item, item.sold, item.total);
     if (item.sold != active[item.item])
       violate("{}: the database counts {} sold, its orders say {}", item.item, item.sold, active[item.item]);
-    if (hold_ == milliseconds(0) && rows.row.state == SaleState::open &&
-        item.sold + returning[item.item] != item.total && rows.dead.empty())
+    if (hold_ == milliseconds(0) && rows.row.state == SaleState::open && item.sold != item.total && rows.dead.empty())
       violate("{}: sold out, but only {} of {} were sold", item.item, item.sold, item.total);
   }
 }
@@ -313,6 +335,7 @@ void World::check_buyers(const test::MemorySale& rows) {
 /// What was answered against what is written. A purchase is known by buyer and request.
 void World::check_answers(const test::MemorySale& rows) {
   std::map<OrderId, std::pair<std::string, std::string>> owner;
+  std::map<OrderId, std::int64_t> hold_until;
   std::map<std::pair<std::string, std::string>, std::set<OrderId>> orders_of;
   for (const Heard& heard : history_) {
     // An old primary that does not know it yet has no way to know better (docs/guarantees.md).
@@ -324,6 +347,10 @@ void World::check_answers(const test::MemorySale& rows) {
       violate("{} was told to {} {} and to {} {}", to_string(id), known->second.first, known->second.second,
               heard.buyer, heard.request);
     orders_of[heard.key()].insert(id);
+    if (heard.answer->hold_until_ms > 0) hold_until[id] = std::max(hold_until[id], heard.answer->hold_until_ms);
+    if (heard.is(Outcome::confirmed) && hold_until[id] > 0 && heard.from_ms + kEpochMs > hold_until[id] &&
+        !network_.faults().clock && !was_rebuilt())
+      violate("{} was confirmed {} ms after its hold", to_string(id), heard.from_ms + kEpochMs - hold_until[id]);
     check_order(heard, rows);
   }
   for (const auto& [key, ids] : orders_of)
@@ -363,8 +390,8 @@ void World::check_order(const Heard& heard, const test::MemorySale& rows) {
   if ((heard.is(Outcome::released) || heard.is(Outcome::already_released)) && row.state != OrderState::released)
     violate("{} was released and is {}", to_string(id), name(row.state));
   // Time that is set back gives a hold its time again: a look at the clock is not written down.
-  if (heard.is(Outcome::expired) && !network_.faults().clock && verdict_.seen["reconciled"] == 0 &&
-      row.state != OrderState::expired && row.state != OrderState::reserved)
+  if (heard.is(Outcome::expired) && !network_.faults().clock && !was_rebuilt() && row.state != OrderState::expired &&
+      row.state != OrderState::reserved)
     violate("{} had expired and is {}", to_string(id), name(row.state));
 }
 
@@ -380,18 +407,27 @@ void World::check_refusals(const test::MemorySale& rows) {
   for (const auto& [id, row] : rows.orders)
     if (may_have_won.count({row.order.buyer, row.order.request}) == 0)
       violate("{} was sold to {} {}, who was told no each time", to_string(id), row.order.buyer, row.order.request);
-  for (const Heard& asked : history_) {
-    if (asked.verb != Verb::resolve || !asked.is(Outcome::not_reserved)) continue;
-    const auto row = rows.by_request.find(asked.key());
-    if (row == rows.by_request.end()) continue;
-    // Final for what this gate has sent; somebody else's or a later request may still win.
-    const bool may_win = std::any_of(history_.begin(), history_.end(), [&](const Heard& other) {
-      return other.verb == Verb::reserve && other.key() == asked.key() &&
-             (other.gate != asked.gate || other.until_ms >= asked.from_ms);
-    });
-    if (!may_win && !network_.may_have_lost)
-      violate("{} {} was told not_reserved for good, and has {}", asked.buyer, asked.request, to_string(row->second));
-  }
+  check_last_words(rows);
+  for (std::size_t i = 0; i < history_.size(); ++i)
+    if (history_[i].verb == Verb::resolve && history_[i].is(Outcome::not_reserved)) check_final(i, rows);
+}
+
+/// `not_reserved` is final for all that its gate has sent: what is won afterwards is won by a call made afterwards.
+void World::check_final(std::size_t at, const test::MemorySale& rows) {
+  const Heard& asked = history_[at];
+  const auto row = rows.by_request.find(asked.key());
+  if (row == rows.by_request.end() || network_.may_have_lost) return;
+  const auto won = network_.written_ms.find({row->second.at.epoch, row->second.at.seq});
+  if (won == network_.written_ms.end() || won->second <= asked.until_ms) return;
+  // Somebody's call was under way when it was won; or another gate's copy was, which this one knows nothing of.
+  const bool was_asked_for = std::any_of(history_.begin(), history_.end(), [&](const Heard& heard) {
+    return heard.verb == Verb::reserve && heard.key() == asked.key() &&
+           ((heard.from_ms <= won->second && won->second <= heard.until_ms) || heard.gate != asked.gate ||
+            heard.from_ms >= asked.from_ms);
+  });
+  if (!was_asked_for)
+    violate("{} {} was told not_reserved for good, and won {} later", asked.buyer, asked.request,
+            to_string(row->second));
 }
 
 /// Redis against the database: the same orders, the same stock.
@@ -405,12 +441,28 @@ void World::check_redis(const test::MemorySale& rows) {
     const std::string j = std::to_string(i + 1);
     if (meta.at("total:" + j) != std::to_string(item.total))
       violate("{}: Redis has a total of {}, the database {}", item.item, meta.at("total:" + j), item.total);
-    std::int64_t returning = 0;
-    for (const auto& [id, row] : rows.orders)
-      if (row.order.item == item.item && !row.credited) returning += row.order.quantity;
-    if (meta.at("booked:" + j) != std::to_string(item.sold + returning))
-      violate("{}: Redis counts {} booked, the database {} and {} on their way back", item.item, meta.at("booked:" + j),
-              item.sold, returning);
+    if (meta.at("booked:" + j) != std::to_string(item.sold))
+      violate("{}: Redis counts {} booked, the database {} sold", item.item, meta.at("booked:" + j), item.sold);
+  }
+}
+
+/// A refusal is the last word on all that its gate has sent: no copy of the request wins afterwards.
+void World::check_last_words(const test::MemorySale& rows) {
+  std::map<std::pair<std::string, std::string>, std::vector<const Heard*>> reserves;
+  for (const Heard& heard : history_)
+    if (heard.verb == Verb::reserve) reserves[heard.key()].push_back(&heard);
+  for (auto& [key, asked] : reserves) {
+    const Heard* last = *std::max_element(asked.begin(), asked.end(),
+                                          [](const Heard* a, const Heard* b) { return a->until_ms < b->until_ms; });
+    const bool one_gate = std::all_of(asked.begin(), asked.end(), [&](const Heard* heard) {
+      return heard->gate == last->gate && (heard == last || heard->until_ms < last->from_ms);
+    });
+    // `fenced` speaks of the sale, not of the request.
+    const bool refused = last->answer && !last->answer->order && last->answer->reason != PauseReason::fenced;
+    const auto row = rows.by_request.find(key);
+    if (one_gate && refused && row != rows.by_request.end() && !network_.may_have_lost)
+      violate("{} {} was told {}, and has {}", key.first, key.second, name(last->answer->outcome),
+              to_string(row->second));
   }
 }
 
@@ -419,11 +471,10 @@ void World::check_records(const test::MemorySale& rows) {
   std::map<std::string, std::set<std::string>> expected;
   std::map<std::string, std::uint32_t> count;
   for (const auto& [id, row] : rows.orders) {
-    const bool back = row.credited;
     const char state = row.state == OrderState::reserved    ? 'r'
                        : row.state == OrderState::confirmed ? 'c'
-                       : row.state == OrderState::released  ? (back ? 'd' : 'g')
-                                                            : (back ? 'e' : 'x');
+                       : row.state == OrderState::released  ? 'd'
+                                                            : 'e';
     expected[row.order.buyer].insert(fmt::format("{} {} {}", row.order.request, to_string(id), state));
     if (++count[row.order.buyer] > kBuyerOrders) violate("{} has more than {} orders", row.order.buyer, kBuyerOrders);
   }
@@ -481,6 +532,8 @@ const ScriptTexts& real_scripts() {
   return texts;
 }
 
-Verdict run_world(std::uint64_t seed, int steps, const ScriptTexts& scripts) { return World(seed, scripts).run(steps); }
+Verdict run_world(std::uint64_t seed, int steps, const ScriptTexts& scripts, std::string_view only) {
+  return World(seed, scripts, only).run(steps);
+}
 
 }  // namespace flashsale::simulation

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "simulation/node.hpp"
@@ -19,7 +20,9 @@ struct Verdict {
 /// The library's own scripts.
 const ScriptTexts& real_scripts();
 
-/// Runs `steps` steps of `seed` with `scripts`. The same arguments give the same run.
-Verdict run_world(std::uint64_t seed, int steps, const ScriptTexts& scripts = real_scripts());
+/// Runs `steps` steps of `seed` with `scripts`. The same arguments give the same run. The seed draws which kinds of
+/// fault the run has; or `only` says it, by the names in Faults, with spaces between them.
+Verdict run_world(std::uint64_t seed, int steps, const ScriptTexts& scripts = real_scripts(),
+                  std::string_view only = {});
 
 }  // namespace flashsale::simulation
