@@ -31,7 +31,7 @@ struct Line {
     std::int64_t orders = 0;
     for (const Reply& entry : redis.command({"XRANGE", "fs:{spring}:journal", "-", "+"}).elements)
       if (entry.elements[1].elements[1].text.find(" reserve ") != std::string::npos)
-        orders += static_cast<std::int64_t>(entry.elements[1].elements.size() / 2) - 1;
+        orders += static_cast<std::int64_t>(entry.elements[1].elements.size() / 2) - 2;  // but the header and the items
     return orders;
   }
 
