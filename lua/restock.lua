@@ -38,7 +38,7 @@ end
 if call('HLEN', KEYS[4]) >= 1000 then return refuse('full', now) end
 local total, booked, reopen = tonumber(m[12]), tonumber(m[13]), tonumber(m[14])
 local becomes = total + tonumber(A[6])
-if becomes < booked or becomes > 2147483647 then return refuse('booked', now) end
+if (becomes < booked and becomes < total) or becomes > 2147483647 then return refuse('booked', now) end
 if becomes > booked and total <= booked and now >= reopen then reopen = now + tonumber(m[10]) end
 
 local seq, now_text = string.format('%d', m[5] + 1), string.format('%d', now)

@@ -1,19 +1,25 @@
 #!lua
--- settle.lua: tells Redis what the database has: first the dead orders, last the watermark; then trims the journal.
+-- settle.lua: tells Redis what the database has: first the orders that were set aside, last the watermark; then trims
+-- the journal.
 -- The only script that raises meta.watermark, and the only one that trims. PROTOCOL section 5.
 --
+--   r c g x --set aside--> k dead --retried--> r reserved
+--                               \---dropped--> d released, its units for sale again
+--
 -- KEYS[1] fs:{S}:meta  KEYS[2] fs:{S}:buyers  KEYS[3] fs:{S}:journal
+-- KEYS[4] fs:{S}:holds (only in a sale with holds)
 -- ARGV[1] epoch  [2] uuid  [3] not_after_ms  [4] nonce
 -- ARGV[5] watermark's epoch  [6] watermark's seq (both "": more dead orders follow in another call)
--- ARGV[7..] per dead order (at most 300): buyer, request, "<index> <epoch>-<seq>"
+-- ARGV[7..] per order set aside (at most 300): buyer, request, "<index> <epoch>-<seq>", its state from now on (k, r or
+--   d), and until when it is held (0: for ever)
 -- Returns {nonce, verdict, now_ms, epoch, seq}: ok; behind (meta's watermark is ahead: somebody was faster, or the
 --   database went back); lost (the sale is not there yet: Redis went back); late, stale, fenced, absent, layout.
 -- Only for ok is anything written.
 -- Cost: O(dead + entries trimmed).
-local A, call, find = ARGV, redis.call, string.find
+local A, call, find, match = ARGV, redis.call, string.find, string.match
 local function refuse(verdict, now) return {A[4], verdict, now or 0} end
-if (#A - 6) % 3 ~= 0 or #A > 906 then return redis.error_reply('FLASHSALE ARGV') end
-local m = call('HMGET', KEYS[1], 'layout', 'epoch', 'hist', 'rec', 'seq', 'last_ms', 'uuid', 'watermark')
+if (#A - 6) % 5 ~= 0 or #A > 1506 then return redis.error_reply('FLASHSALE ARGV') end
+local m = call('HMGET', KEYS[1], 'layout', 'epoch', 'hist', 'rec', 'seq', 'last_ms', 'uuid', 'watermark', 'probe_ms')
 local guard = call('HGET', KEYS[2], '#')
 if not m[1] and not guard then return refuse('absent') end
 if m[1] ~= '1' then return refuse(m[1] and 'layout' or 'fenced') end
@@ -25,7 +31,7 @@ if now < tonumber(m[6]) then now = tonumber(m[6]) end
 if m[2] ~= A[1] or m[7] ~= A[2] then return refuse('stale', now) end
 if not find(A[3], '^[1-9]%d*$') or now > tonumber(A[3]) then return refuse('late', now) end
 
-local e, s = string.match(m[8], '^(%d+)-(%d+)$')
+local e, s = match(m[8], '^(%d+)-(%d+)$')
 e, s = tonumber(e), tonumber(s)
 local ours_e, ours_s = tonumber(A[5]), tonumber(A[6])
 if ours_e then
@@ -33,16 +39,38 @@ if ours_e then
   if ours_e < e or (ours_e == e and ours_s < s) then return refuse('behind', now) end
   if ours_e > at_e or (ours_e == at_e and ours_s > at_s) then return refuse('lost', now) end
 end
-for i = 7, #A, 3 do
-  local rec = call('HGET', KEYS[2], A[i])
+
+-- Frees an order's units: off the buyer's record, off the item. What could not be sold before is sold after probe_ms.
+local function give_back(rec, item, units)
+  local head, lines = match(rec, '^([^\n]*)(.*)$')
+  head = string.gsub(head, ' ' .. item .. '=(%d+)', function(held)
+    return held - units > 0 and ' ' .. item .. string.format('=%d', held - units) or ''
+  end)
+  local i = call('HMGET', KEYS[1], 'total:' .. item, 'booked:' .. item, 'reopen_ms:' .. item)
+  local total, booked, reopen = tonumber(i[1]), tonumber(i[2]), tonumber(i[3])
+  if total <= booked and total > booked - units and now >= reopen then reopen = now + tonumber(m[9]) end
+  call('HSET', KEYS[1], 'booked:' .. item, string.format('%d', booked - units), 'reopen_ms:' .. item,
+    string.format('%d', reopen))
+  return head .. lines
+end
+
+-- Only from these states: what comes late, or twice, changes nothing.
+local from = {k = '[rcgx]', r = 'k', d = 'k'}
+for i = 7, #A, 5 do
+  local buyer, rec = A[i], call('HGET', KEYS[2], A[i])
   local p, pe
   if rec then p, pe = find(rec, '\n' .. A[i+1] .. ' ', 1, true) end
   if p then
     -- The line up to its state: only this very order is marked, not a later one of the same request.
-    local stem, rest = string.match(rec, '^(%d+ %d+ ' .. string.gsub(A[i+2], '%-', '%%-') .. ' )%a([^\n]*)', pe + 1)
-    if stem then
-      local line_end = pe + #stem + 1 + #rest
-      call('HSET', KEYS[2], A[i], string.sub(rec, 1, pe) .. stem .. 'k' .. rest .. string.sub(rec, line_end + 1))
+    local item, units, index, at, s, state, after = match(rec, '^(%d+) (%d+) (%d+) (%S+) ()(%a)[^\n]*()', pe + 1)
+    local to = A[i+3]
+    if item and index .. ' ' .. at == A[i+2] and find(state, from[to]) then
+      local held = to == 'r' and A[i+4] ~= '0'
+      rec = string.sub(rec, 1, s - 1) .. to .. (held and ' ' .. A[i+4] or '') .. string.sub(rec, after)
+      if to == 'd' then rec = give_back(rec, item, tonumber(units)) end
+      call('HSET', KEYS[2], buyer, rec)
+      local member = at .. '.' .. index .. ' ' .. buyer
+      if held then call('ZADD', KEYS[4], A[i+4], member) elseif KEYS[4] then call('ZREM', KEYS[4], member) end
     end
   end
 end

@@ -162,6 +162,11 @@ enum { FLASHSALE_ROLE_PRIMARY = 0, FLASHSALE_ROLE_REPLICA = 1 };
 /** Of log lines. */
 enum { FLASHSALE_LOG_INFO = 1, FLASHSALE_LOG_WARNING = 2, FLASHSALE_LOG_ALARM = 3 };
 
+/** What was decided about an order that was set aside. */
+#define FLASHSALE_FATE_DEAD 0    /**< nothing yet */
+#define FLASHSALE_FATE_RETRIED 1 /**< it is an order again */
+#define FLASHSALE_FATE_DROPPED 2 /**< it is given up, its units are for sale again */
+
 /** For flashsale_controller_schedule: leave this time as it is. */
 #define FLASHSALE_UNCHANGED ((int64_t)-1)
 
@@ -292,6 +297,29 @@ typedef struct flashsale_item_t {
   int64_t booked;                   /**< units held, bought, or on their way back */
   int64_t limit;                    /**< units that one buyer may hold */
 } flashsale_item_t;
+
+/** A record: one order that a worker set aside. Bytes that are no text are as they were, cut at a NUL. */
+typedef struct flashsale_dead_t {
+  char order[FLASHSALE_ORDER_CAPACITY]; /**< its id, `1-7.0` */
+  char buyer[FLASHSALE_ID_CAPACITY];    /**< whose */
+  char item[FLASHSALE_ID_CAPACITY];     /**< what */
+  char request[FLASHSALE_ID_CAPACITY];  /**< by which request */
+  char reason[FLASHSALE_ID_CAPACITY];   /**< OVERSOLD, OVER_LIMIT, or what the database said */
+  uint32_t quantity;                    /**< units */
+  int32_t fate;                         /**< FLASHSALE_FATE_* */
+} flashsale_dead_t;
+
+/** A record: one item of an audit; total = available + held + confirmed + dead + returning, or `difference` says. */
+typedef struct flashsale_audit_item_t {
+  char item[FLASHSALE_ID_CAPACITY]; /**< its id */
+  int64_t total;                    /**< units for sale, as the database has it */
+  int64_t available;                /**< as Redis has it; below 0 while it owes units */
+  int64_t held;                     /**< reserved */
+  int64_t confirmed;                /**< bought */
+  int64_t dead;                     /**< set aside, and nothing decided */
+  int64_t returning;                /**< given back in the database, not yet for sale in Redis */
+  int64_t difference;               /**< more than 0: OVERSOLD by so much; less: LEAKED */
+} flashsale_audit_item_t;
 
 /** What a worker has done so far. */
 typedef struct flashsale_report_t {
@@ -594,6 +622,44 @@ FLASHSALE_API int32_t flashsale_controller_reconcile(flashsale_controller_t* con
 FLASHSALE_API int32_t flashsale_controller_reopen_accepting_loss(flashsale_controller_t* controller, const char* sale,
                                                                  size_t sale_size, uint32_t timeout_ms,
                                                                  flashsale_error_t** error);
+
+/**
+ * Reads the orders that the worker set aside, by id, into `rows_out` (or NULL): as many of `*count_out` as the
+ * `capacity` records of `row_size` bytes hold. One transaction. Errors: not_found, unsupported (no sink), and the
+ * sink's. history: since 0.1
+ */
+FLASHSALE_API int32_t flashsale_controller_dead(flashsale_controller_t* controller, const char* sale, size_t sale_size,
+                                                flashsale_dead_t* rows_out, size_t row_size, size_t capacity,
+                                                size_t* count_out, flashsale_error_t** error);
+
+/**
+ * Makes a dead order an order again, reserved, with a new hold where the sale has holds. The decision is kept in the
+ * database, and repeating it is harmless. Errors as an act: `conflict` while its cause is still there (the detail names
+ * it), or if it was dropped; not_found if it was not set aside. history: since 0.1
+ */
+FLASHSALE_API int32_t flashsale_controller_dead_retry(flashsale_controller_t* controller, const char* sale,
+                                                      size_t sale_size, const char* order, size_t order_size,
+                                                      flashsale_error_t** error);
+
+/**
+ * Gives a dead order up: its units and the buyer's limit are free again. `conflict` if it was retried; else as
+ * flashsale_controller_dead_retry. history: since 0.1
+ */
+FLASHSALE_API int32_t flashsale_controller_dead_drop(flashsale_controller_t* controller, const char* sale,
+                                                     size_t sale_size, const char* order, size_t order_size,
+                                                     flashsale_error_t** error);
+
+/**
+ * Compares Redis and the database at a moment at which both stand still; a sale that never does is `busy`: pause it
+ * first. Writes its items, in the order of their creation, into `items_out` (or NULL) as flashsale_controller_status
+ * does, and how many orders differ into `*differing_out`. `repair` 1: where something differs, Redis is rebuilt from
+ * the database and compared again. Blocks `timeout_ms` (1..600,000) at most. Errors as an act, and busy.
+ * history: since 0.1
+ */
+FLASHSALE_API int32_t flashsale_controller_audit(flashsale_controller_t* controller, const char* sale, size_t sale_size,
+                                                 int32_t repair, uint32_t timeout_ms, uint64_t* differing_out,
+                                                 flashsale_audit_item_t* items_out, size_t item_size, size_t capacity,
+                                                 flashsale_error_t** error);
 
 /* ---- Completions: answers to submitted calls, behind one descriptor -------------------------------------------------
  *

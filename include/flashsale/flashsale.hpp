@@ -1,6 +1,7 @@
 /// All of the C++ API.
 #pragma once
 
+#include "flashsale/audit.hpp"
 #include "flashsale/completion_queue.hpp"
 #include "flashsale/connection.hpp"
 #include "flashsale/connection_pool.hpp"

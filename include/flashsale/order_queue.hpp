@@ -25,6 +25,8 @@ struct Order {
   std::uint32_t quantity = 0;  ///< how many units
   std::string request;         ///< by which request
   std::string payload;         ///< the caller's bytes
+  std::int64_t hold_until_ms =
+      0;  ///< Unix ms by Redis' clock: until when it is held if nobody confirms it; 0: for ever
 };
 
 /// What a journal entry does to its sale.

@@ -69,12 +69,22 @@ struct OrderRow {
   bool credited = true;                     ///< false: released or expired here, its units not yet back in Redis
 };
 
+/// What the operator decided about an order that was set aside.
+enum class DeadFate : std::uint8_t {
+  dead,     ///< nothing yet
+  retried,  ///< it is an order again
+  dropped,  ///< it is given up, its units are for sale again
+};
+std::string_view name(DeadFate fate);                      ///< for instance "dropped"
+std::optional<DeadFate> dead_fate(std::string_view name);  ///< back from its name; nothing if it is none
+
 /// An order set aside.
 struct DeadRow {
-  Order order;         ///< as far as it reads
-  std::string reason;  ///< OVERSOLD, OVER_LIMIT, or what the database said
-  Position at;         ///< the entry that held it
-  bool told = false;   ///< true: its buyer's record in Redis says so
+  Order order;                     ///< as far as it reads
+  std::string reason;              ///< OVERSOLD, OVER_LIMIT, or what the database said
+  Position at;                     ///< the entry that held it
+  bool told = false;               ///< true: its buyer's record in Redis says so
+  DeadFate fate = DeadFate::dead;  ///< what became of it since
 };
 
 /// A restock that happened.
@@ -130,8 +140,11 @@ class SinkTransaction {
   virtual Result<Done> set_aside(SaleId sale, const DeadRow& dead) = 0;
   /// Rows set aside, by order id: all, or only those not told.
   virtual Result<std::vector<DeadRow>> dead(SaleId sale, bool only_untold) = 0;
-  /// Marks these orders as told.
-  virtual Result<Done> mark_told(SaleId sale, const OrderId* orders, std::size_t count) = 0;
+  /// Writes the fate and the hold's deadline of a row whose fate is `dead` still, as one not told; false if there is no
+  /// such row.
+  virtual Result<bool> decide_dead(SaleId sale, const DeadRow& decided) = 0;
+  /// Marks these rows as told of the fate that they are given with; one that has another fate meanwhile, as not told.
+  virtual Result<Done> mark_told(SaleId sale, const DeadRow* rows, std::size_t count) = 0;
 
   /// Records a restock; false if this operation of this sale was recorded before.
   virtual Result<bool> put_operation(SaleId sale, OperationId operation, ItemId item, std::int64_t units) = 0;

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "flashsale/audit.hpp"
 #include "flashsale/connection_pool.hpp"
 #include "flashsale/error.hpp"
 #include "flashsale/options.hpp"
@@ -128,6 +129,22 @@ class SaleController {
   /// For the operator alone, when Redis or the database went back and nothing can be proven: goes on with what Redis
   /// (list mode) or the database (journal mode) has now, under a new epoch. What only the other one knew is lost.
   [[nodiscard]] Result<Done> reopen_accepting_loss(SaleId sale, Deadline deadline);
+
+  /// The orders that the worker set aside, by id, and what was decided about each. Needs the sink; one transaction.
+  [[nodiscard]] Result<std::vector<DeadRow>> dead(SaleId sale);
+  /// Makes a dead order an order again, reserved, with a new hold where the sale has holds. `conflict` while its cause
+  /// is still there (which is named), or if it was dropped; `not_found` if it was not set aside. The decision is kept
+  /// in the database, and repeating it is harmless.
+  [[nodiscard]] Result<Done> dead_retry(SaleId sale, OrderId order);
+  /// Gives a dead order up: its buyer hears `already_released`, its units and the buyer's limit are free. `conflict` if
+  /// it was retried. Else as dead_retry.
+  [[nodiscard]] Result<Done> dead_drop(SaleId sale, OrderId order);
+
+  /// Compares Redis and the database, order by order, at a moment at which both stand still; a sale that never does is
+  /// `busy`: pause it first. With `repair`, differences are put right as a reconcile does: Redis is rebuilt from the
+  /// database, under a new epoch, and compared again; nothing is written to the database but that. Blocks `deadline` at
+  /// most; about a second and a rebuild for 100,000 orders. Errors: as reconcile's, and busy.
+  [[nodiscard]] Result<AuditReport> audit(SaleId sale, bool repair, Deadline deadline);
 
  private:
   std::shared_ptr<ConnectionPool> pool_;

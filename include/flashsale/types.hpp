@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -83,8 +84,9 @@ struct OrderId {
   /// @}
 };
 
-std::string to_string(Position at);    ///< `<epoch>-<seq>`
-std::string to_string(OrderId order);  ///< `<epoch>-<seq>.<index>`, or empty for no order
+std::string to_string(Position at);                      ///< `<epoch>-<seq>`
+std::string to_string(OrderId order);                    ///< `<epoch>-<seq>.<index>`, or empty for no order
+std::optional<OrderId> order_id(std::string_view text);  ///< back from its text; nothing if it is none
 
 /// How durable an answer is. `usual` asks for the gate's default; no answer carries it.
 enum class Level : std::int32_t {

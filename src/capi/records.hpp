@@ -26,6 +26,10 @@ inline constexpr std::size_t kFirstSize<flashsale_status_t> = offsetof(flashsale
 template <>
 inline constexpr std::size_t kFirstSize<flashsale_item_t> = offsetof(flashsale_item_t, limit) + 8;
 template <>
+inline constexpr std::size_t kFirstSize<flashsale_dead_t> = offsetof(flashsale_dead_t, fate) + 4;
+template <>
+inline constexpr std::size_t kFirstSize<flashsale_audit_item_t> = offsetof(flashsale_audit_item_t, difference) + 8;
+template <>
 inline constexpr std::size_t kFirstSize<flashsale_report_t> =
     offsetof(flashsale_report_t, waiting_for) + FLASHSALE_LINE_CAPACITY;
 template <>

@@ -113,6 +113,7 @@ void read_fields(const std::vector<Reply>& fields, JournalEntry& entry) {
         entry.defect = fmt::format("its order number {} does not read", i / 2);
         return;
       }
+      order.hold_until_ms = entry.hold_until_ms;  // 0 in an entry that sells nothing
       entry.orders.push_back(std::move(order));
     } else {
       std::string_view words = value;

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "core/positions.hpp"
 #include "flashsale/error.hpp"
 #include "flashsale/log.hpp"
 #include "flashsale/order_queue.hpp"
@@ -45,6 +46,8 @@ constexpr Names<OrderState, 4> kOrderStates{{{OrderState::reserved, "reserved"},
                                              {OrderState::confirmed, "confirmed"},
                                              {OrderState::released, "released"},
                                              {OrderState::expired, "expired"}}};
+constexpr Names<DeadFate, 3> kDeadFates{
+    {{DeadFate::dead, "dead"}, {DeadFate::retried, "retried"}, {DeadFate::dropped, "dropped"}}};
 
 }  // namespace
 
@@ -137,6 +140,8 @@ std::string_view name(LogLevel level) {
 std::string_view name(QueueMode mode) { return mode == QueueMode::journal ? "journal" : "list"; }
 std::string_view name(SaleState state) { return look_up(kSaleStates, state); }
 std::string_view name(OrderState state) { return look_up(kOrderStates, state); }
+std::string_view name(DeadFate fate) { return look_up(kDeadFates, fate); }
+std::optional<DeadFate> dead_fate(std::string_view text) { return look_up(kDeadFates, text); }
 std::optional<SaleState> sale_state(std::string_view text) { return look_up(kSaleStates, text); }
 std::optional<OrderState> order_state(std::string_view text) { return look_up(kOrderStates, text); }
 
@@ -169,6 +174,8 @@ std::string to_string(Position at) { return fmt::format("{}-{}", at.epoch, at.se
 std::string to_string(OrderId order) {
   return order ? fmt::format("{}-{}.{}", order.at.epoch, order.at.seq, order.index) : std::string();
 }
+
+std::optional<OrderId> order_id(std::string_view text) { return core::to_order_id(text); }
 
 std::string_view version() {
 #define FLASHSALE_TEXT_(x) #x

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/numbers.hpp"
+#include "core/positions.hpp"
+
 namespace flashsale::core {
 namespace {
 
@@ -73,6 +76,29 @@ void RecordWriter::finish(std::string& out) {
   orders_ = 0;
   held_.clear();
   lines_.clear();
+}
+
+std::vector<ReadLine> read_record(std::string_view record) {
+  std::vector<ReadLine> lines;
+  for (auto end = record.find('\n'); end != std::string_view::npos;) {
+    record.remove_prefix(end + 1);
+    end = record.find('\n');
+    std::string_view text = record.substr(0, end);
+    ReadLine line;
+    line.request = next_word(text);
+    const auto item = to_number<std::size_t>(next_word(text));
+    const auto quantity = to_number<std::int64_t>(next_word(text));
+    const auto index = to_number<std::uint32_t>(next_word(text));
+    const auto at = to_position(next_word(text));
+    const auto state = next_word(text);
+    if (!item || !quantity || !index || !at || state.size() != 1) continue;
+    line.item = *item;
+    line.quantity = *quantity;
+    line.order = {*at, *index};
+    line.state = state[0];
+    lines.push_back(line);
+  }
+  return lines;
 }
 
 }  // namespace flashsale::core

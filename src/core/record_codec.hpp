@@ -37,6 +37,18 @@ struct RecordLine {
   std::int64_t hold_until_ms = 0;  ///< written for `reserved` only; 0: no hold
 };
 
+/// One order of a record as it is there, in any of the states that lua/move.lua draws.
+struct ReadLine {
+  std::string_view request;
+  std::size_t item = 0;
+  std::int64_t quantity = 0;
+  OrderId order;
+  char state = 0;
+};
+
+/// The orders of a record, as views into it; lines that do not read are left out.
+std::vector<ReadLine> read_record(std::string_view record);
+
 /// Writes records one after the other and reuses its memory. Thread-compatible.
 class RecordWriter {
  public:

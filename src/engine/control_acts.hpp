@@ -15,6 +15,11 @@ Result<Done> create_with_list(const ControlledSale& sale, SaleRow terms);
 /// what is left of it in Redis.
 Result<Done> retire_sale(const ControlledSale& sale);
 
+/// The orders that were set aside, by id. Needs the sink.
+Result<std::vector<DeadRow>> list_dead(const ControlledSale& sale);
+/// Decides about one of them in the database and tells Redis; a worker does that if we die in between.
+Result<Done> decide_dead(const ControlledSale& sale, OrderId order, DeadFate fate);
+
 /// The sale as one node has it, in one round trip; a second one if a replica could not say.
 Result<SaleStatus> read_status(const ControlledSale& sale, Role from);
 

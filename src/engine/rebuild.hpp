@@ -1,15 +1,17 @@
 /// A sale's buyers, holds and operations, written into Redis from the database. PROTOCOL section 10, step 5.
+///
+///   a thread of its own: database -> records -> chunks --(a few at most)--> ours: rebuild.lua, several chunks a trip
+///
+/// Reading and writing overlap: one alone keeps a core busy, and Redis has its own.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "core/keyspace.hpp"
-#include "core/record_codec.hpp"
+#include "engine/rebuild_source.hpp"
 #include "flashsale/connection_pool.hpp"
 #include "flashsale/order_sink.hpp"
 
@@ -23,7 +25,6 @@ struct Rebuilt {
   std::vector<std::int64_t> booked;  ///< per item
 };
 
-/// Streams whole buyers out of the database into chunks of rebuild.lua, several of them a round trip.
 /// Used once, by the reconcile that holds the claim.
 class Rebuild {
  public:
@@ -35,48 +36,17 @@ class Rebuild {
   Result<Rebuilt> run(Deadline deadline);
 
  private:
-  /// The pairs of one call; spans into one string, so that a record costs no allocation of its own.
-  struct Chunk {
-    explicit Chunk(const char* chunk_kind) : kind(chunk_kind) {}
-    void add(std::string_view first, std::string_view second);
-    bool is_full() const;
-    const char* kind;
-    std::string number;
-    std::string bytes;
-    std::vector<std::size_t> ends;
-  };
-
   Result<bool> clear();
-  Result<bool> add_orders();
-  Result<bool> add_left_dead();
-  Result<bool> add_operations();
-  Result<bool> finish();
-  Result<bool> read_dead();
-  void add_order(const OrderRow& row);
-  void add_dead(const DeadRow& dead);
-  void add_hold(const OrderRow& row);
-  Result<bool> end_buyer(const std::string& buyer);
-  Result<bool> queue(Chunk& chunk);
-  Result<bool> send();
-  Deadline call_deadline() const;
-  std::size_t item_index(std::string_view item) const;
+  Result<bool> send(const std::vector<RebuildChunk>& chunks);
 
   ConnectionPool& pool_;
   OrderSink& sink_;
   const SaleRow& row_;
   const core::Keys keys_;
   const std::string rec_;
-  const std::int64_t hold_until_ms_;
+  const std::int64_t now_ms_;
   const std::function<Result<bool>()> go_on_;
   Deadline deadline_{};
-
-  std::map<std::string, std::vector<DeadRow>, std::less<>> dead_;  // by buyer; those not written yet
-  core::RecordWriter writer_;
-  std::string record_;
-  Chunk buyers_{"buyers"}, holds_{"holds"};
-  std::vector<Chunk> queued_;
-  std::size_t queued_bytes_ = 0;
-  Rebuilt rebuilt_;
 };
 
 }  // namespace flashsale::engine

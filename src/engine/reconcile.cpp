@@ -33,14 +33,15 @@ enum class Went : std::uint8_t { on, again, nothing_to_do };
 class Reconciler {
  public:
   Reconciler(ConnectionPool& pool, OrderSink& sink, std::string_view sale, Deadline deadline, Loss loss,
-             const std::atomic<bool>* stop)
+             const ReconcileWatch& watch)
       : pool_(pool),
         sink_(sink),
         sale_(sale),
         keys_(sale),
         deadline_(deadline),
         loss_(loss),
-        stop_(stop),
+        stop_(watch.stop),
+        anyway_(watch.anyway),
         claim_(sink, sale_) {}
 
   /// True: rebuilt; false: there was nothing to do.
@@ -96,6 +97,7 @@ class Reconciler {
   const Deadline deadline_;
   const Loss loss_;
   const std::atomic<bool>* const stop_;
+  const bool anyway_;
   ReconcileClaim claim_;
   std::string obstacle_ = "the deadline came first";
 
@@ -134,9 +136,10 @@ Result<Went> Reconciler::take(const SaleRow& before, const RedisSide& side) {
   if (!*row || has_moved(before, **row)) return again("other workers are busy with it");
 
   const Judgement judged = judge(**row, side, sink_id_);
-  if (judged.standing == Standing::good) return Went::nothing_to_do;
-  const bool may_go_on =
-      judged.standing == Standing::fenced || (judged.standing == Standing::went_back && loss_ == Loss::accept);
+  const bool is_good = judged.standing == Standing::good;
+  if (is_good && !anyway_) return Went::nothing_to_do;
+  const bool may_go_on = is_good || judged.standing == Standing::fenced ||
+                         (judged.standing == Standing::went_back && loss_ == Loss::accept);
   if (!may_go_on) return tl::unexpected<Error>(to_error(judged, sale_, sink_.describe()));
   if (!claim_.is_free(**row, *now)) return again("another reconcile is at it");
   const std::uint64_t epoch = std::max({(*row)->fence_epoch, highest_epoch(side), side.watermark.epoch}) + 1;
@@ -145,7 +148,7 @@ Result<Went> Reconciler::take(const SaleRow& before, const RedisSide& side) {
   row_ = std::move(**row);
   history_ = side.history;
   log(judged.standing == Standing::went_back ? LogLevel::alarm : LogLevel::warning,
-      "sale {}: {}; reconciling it under epoch {}", sale_, judged.why, epoch);
+      "sale {}: {}; reconciling it under epoch {}", sale_, is_good ? "an audit found differences" : judged.why, epoch);
   util::crash_point("reconcile.after_claim");
   return Went::on;
 }
@@ -321,7 +324,7 @@ Result<Went> Reconciler::finish() {
 
 Result<Done> reconcile(const std::shared_ptr<ConnectionPool>& pool, const std::shared_ptr<OrderSink>& sink,
                        std::string_view sale, Deadline deadline, Loss loss, ReconcileWatch* watch) {
-  auto rebuilt = Reconciler(*pool, *sink, sale, deadline, loss, watch == nullptr ? nullptr : watch->stop).run();
+  auto rebuilt = Reconciler(*pool, *sink, sale, deadline, loss, watch == nullptr ? ReconcileWatch{} : *watch).run();
   if (!rebuilt) return tl::unexpected<Error>(std::move(rebuilt.error()));
   if (watch != nullptr) watch->rebuilt = *rebuilt;
   return {};

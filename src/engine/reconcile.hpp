@@ -22,6 +22,7 @@ enum class Loss : std::uint8_t {
 /// What a caller may want to know and to say while a reconcile runs.
 struct ReconcileWatch {
   const std::atomic<bool>* stop = nullptr;  ///< set: give up soon, with `closed`; the next one starts again
+  bool anyway = false;                      ///< also a sale that is in order: what an audit found is put right
   bool rebuilt = false;                     ///< this very call finished a rebuild
 };
 

@@ -7,6 +7,7 @@
 #include "core/checks.hpp"
 #include "core/keyspace.hpp"
 #include "core/times.hpp"
+#include "engine/audit.hpp"
 #include "engine/control_acts.hpp"
 #include "engine/control_guard.hpp"
 #include "engine/control_terms.hpp"
@@ -249,6 +250,45 @@ Result<Done> SaleController::reopen_accepting_loss(SaleId sale, Deadline deadlin
     if (queue.empty()) return unexpected(no_such_sale(controlled));
     return fail(ErrorCode::unsupported,
                 fmt::format("sale {} is in journal mode: only its database knows what was sold", sale.text()));
+  });
+}
+
+Result<std::vector<DeadRow>> SaleController::dead(SaleId sale) {
+  return guarded([&]() -> Result<std::vector<DeadRow>> {
+    if (auto defect = core::check_sale(sale.text())) return invalid(defect);
+    if (!sink_) return fail(ErrorCode::unsupported, "orders that were set aside are in the database: name it");
+    return engine::list_dead({pool_, sink_, sale.text(), deadline_of(options_)});
+  });
+}
+
+Result<Done> SaleController::dead_retry(SaleId sale, OrderId order) {
+  return guarded([&]() -> Result<Done> {
+    if (auto defect = core::check_sale(sale.text())) return invalid(defect);
+    return engine::decide_dead({pool_, sink_, sale.text(), deadline_of(options_)}, order, DeadFate::retried);
+  });
+}
+
+Result<Done> SaleController::dead_drop(SaleId sale, OrderId order) {
+  return guarded([&]() -> Result<Done> {
+    if (auto defect = core::check_sale(sale.text())) return invalid(defect);
+    return engine::decide_dead({pool_, sink_, sale.text(), deadline_of(options_)}, order, DeadFate::dropped);
+  });
+}
+
+Result<AuditReport> SaleController::audit(SaleId sale, bool repair, Deadline deadline) {
+  return guarded([&]() -> Result<AuditReport> {
+    if (auto defect = core::check_sale(sale.text())) return invalid(defect);
+    const ControlledSale controlled(pool_, sink_, sale.text(), deadline);
+    auto report = engine::audit(controlled);
+    if (!report || !repair || report->is_sound()) return report;
+    engine::ReconcileWatch watch;
+    watch.anyway = true;
+    auto rebuilt = engine::reconcile(pool_, sink_, sale.text(), deadline, engine::Loss::refuse, &watch);
+    if (auto done = in_force(std::move(rebuilt), *pool_, sale.text(), deadline); !done)
+      return unexpected(std::move(done.error()));
+    report = engine::audit(controlled);
+    if (report) report->repaired = true;
+    return report;
   });
 }
 

@@ -29,6 +29,19 @@ Result<Unsettled> read_unsettled(OrderSink& sink, std::string_view sale, Deadlin
   return Unsettled{std::move(*row), std::move(*dead)};
 }
 
+/// What a fate makes of the order in its buyer's record.
+std::string_view letter_of(DeadFate fate) {
+  switch (fate) {
+    case DeadFate::dead:
+      break;
+    case DeadFate::retried:
+      return "r";
+    case DeadFate::dropped:
+      return "d";
+  }
+  return "k";
+}
+
 /// One call of settle.lua: `count` dead orders from `first` on, and the watermark if they are the last.
 Result<bool> tell(ConnectionPool& pool, const Unsettled& unsettled, std::size_t first, std::size_t count,
                   Deadline deadline) {
@@ -36,6 +49,7 @@ Result<bool> tell(ConnectionPool& pool, const Unsettled& unsettled, std::size_t 
   const core::Keys keys(row.sale);
   const bool last = first + count == unsettled.dead.size();
   ScriptCall call{"settle", {keys.meta, keys.buyers, keys.journal}, {}, 2, 3};
+  if (row.hold_ms > 0) call.keys.push_back(keys.holds);
   call.arguments = {std::to_string(row.fence_epoch),
                     row.uuid,
                     "",
@@ -44,8 +58,10 @@ Result<bool> tell(ConnectionPool& pool, const Unsettled& unsettled, std::size_t 
                     last ? std::to_string(row.watermark.seq) : ""};
   for (std::size_t i = first; i < first + count; ++i) {
     const Order& order = unsettled.dead[i].order;
-    call.arguments.insert(call.arguments.end(),
-                          {order.buyer, order.request, fmt::format("{} {}", order.id.index, to_string(order.id.at))});
+    call.arguments.insert(
+        call.arguments.end(),
+        {order.buyer, order.request, fmt::format("{} {}", order.id.index, to_string(order.id.at)),
+         std::string(letter_of(unsettled.dead[i].fate)), std::to_string(row.hold_ms > 0 ? order.hold_until_ms : 0)});
   }
   auto answer = run_script(pool, row.sale, std::move(call), deadline);
   if (!answer) return tl::unexpected<Error>(std::move(answer.error()));
@@ -56,11 +72,11 @@ Result<bool> tell(ConnectionPool& pool, const Unsettled& unsettled, std::size_t 
 
 Result<Done> mark_told(OrderSink& sink, const Unsettled& unsettled, Deadline deadline) {
   if (unsettled.dead.empty()) return {};
-  std::vector<OrderId> ids;
-  for (const DeadRow& dead : unsettled.dead) ids.push_back(dead.order.id);
   auto transaction = sink.begin(OrderSink::Access::write, deadline);
   if (!transaction) return tl::unexpected<Error>(std::move(transaction.error()));
-  if (auto marked = (*transaction)->mark_told(SaleId{unsettled.row->sale}, ids.data(), ids.size()); !marked)
+  if (auto marked =
+          (*transaction)->mark_told(SaleId{unsettled.row->sale}, unsettled.dead.data(), unsettled.dead.size());
+      !marked)
     return marked;
   return (*transaction)->commit();
 }

@@ -88,6 +88,23 @@ static void describe_status(void) {
   FIELD(flashsale_item_t, total);
   FIELD(flashsale_item_t, booked);
   FIELD(flashsale_item_t, limit);
+  STRUCT(flashsale_dead_t);
+  FIELD(flashsale_dead_t, order);
+  FIELD(flashsale_dead_t, buyer);
+  FIELD(flashsale_dead_t, item);
+  FIELD(flashsale_dead_t, request);
+  FIELD(flashsale_dead_t, reason);
+  FIELD(flashsale_dead_t, quantity);
+  FIELD(flashsale_dead_t, fate);
+  STRUCT(flashsale_audit_item_t);
+  FIELD(flashsale_audit_item_t, item);
+  FIELD(flashsale_audit_item_t, total);
+  FIELD(flashsale_audit_item_t, available);
+  FIELD(flashsale_audit_item_t, held);
+  FIELD(flashsale_audit_item_t, confirmed);
+  FIELD(flashsale_audit_item_t, dead);
+  FIELD(flashsale_audit_item_t, returning);
+  FIELD(flashsale_audit_item_t, difference);
 }
 
 static void describe_rest(void) {

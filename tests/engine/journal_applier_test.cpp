@@ -93,8 +93,9 @@ class PickyTransaction : public SinkTransaction {
   }
   Result<Done> set_aside(SaleId sale, const DeadRow& dead) override { return inner_->set_aside(sale, dead); }
   Result<std::vector<DeadRow>> dead(SaleId sale, bool untold) override { return inner_->dead(sale, untold); }
-  Result<Done> mark_told(SaleId sale, const OrderId* orders, std::size_t count) override {
-    return inner_->mark_told(sale, orders, count);
+  Result<bool> decide_dead(SaleId sale, const DeadRow& row) override { return inner_->decide_dead(sale, row); }
+  Result<Done> mark_told(SaleId sale, const DeadRow* rows, std::size_t count) override {
+    return inner_->mark_told(sale, rows, count);
   }
   Result<bool> put_operation(SaleId sale, OperationId operation, ItemId item, std::int64_t units) override {
     return inner_->put_operation(sale, operation, item, units);
@@ -145,7 +146,7 @@ TEST_CASE("two appliers racing put every order into the database exactly once") 
   std::atomic<bool> sold_all{false};
   std::atomic<int> errors{0};
   const auto work = [&] {
-    auto sink = open_sqlite(sale.db_path());
+    auto sink = open_sink(sale.db_url());
     JournalApplier applier(sale.pool, sink, sale.id, 20);
     for (;;) {
       const bool last_round = sold_all;
@@ -225,7 +226,7 @@ TEST_CASE("a worker with another database is refused, and its database is named"
   PrivateRedis redis;
   ServedSale sale(redis);
   sale.sell_to_crowd("a", 3);
-  auto other = open_sqlite(sale.db_path() + ".other");
+  auto other = open_sink(sale.other_database());
   {
     auto transaction = other->begin(OrderSink::Access::write, soon());
     REQUIRE((*transaction)->put_sale(sale.row()));
@@ -235,7 +236,7 @@ TEST_CASE("a worker with another database is refused, and its database is named"
   const auto progress = applier.step(soon());
   REQUIRE(!progress);
   CHECK(progress.error().code == ErrorCode::conflict);
-  CHECK(progress.error().detail.find("orders.db.other") != std::string::npos);
+  CHECK(progress.error().detail.find(other->describe()) != std::string::npos);
   CHECK(sale.watermark_in_redis() == Position{1, 0});
 }
 

@@ -152,7 +152,7 @@ TEST_CASE("holds come back with a full hold time, in the record and in the sweep
   CHECK(std::stoll(score) > std::stoll(sale.meta("last_ms")) + 3'500'000);
 }
 
-TEST_CASE("dead orders come back as dead; of those only an oversold one took no unit") {
+TEST_CASE("dead orders come back as dead, with their units still taken") {
   PrivateRedis redis;
   ServedTerms terms;
   terms.items = {{"shoe", 5, 5, 0}};
@@ -209,7 +209,7 @@ TEST_CASE("accepted loss opens an epoch above every one that Redis knows") {
 TEST_CASE("another database's sale is refused before anything is touched") {
   PrivateRedis redis;
   ServedSale sale(redis);
-  auto other = open_sqlite(sale.db_path() + ".other");
+  auto other = open_sink(sale.other_database());
   {
     auto transaction = other->begin(OrderSink::Access::write, soon());
     REQUIRE((*transaction)->put_sale(sale.row()));

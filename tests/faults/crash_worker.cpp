@@ -4,13 +4,12 @@
 
 #include "flashsale/order_worker.hpp"
 #include "flashsale/redis.hpp"
-#include "sinks/sqlite/sqlite_sink.hpp"
+#include "support/served_sale.hpp"
 
 int main(int argc, char** argv) {
   if (argc != 4) return 2;
   auto pool = flashsale::make_pool(argv[1]);
-  auto sink = flashsale::sinks::make_sqlite_sink(argv[2]);
-  if (!pool || !sink) return 2;
-  flashsale::OrderWorker worker(*pool, std::shared_ptr<flashsale::OrderSink>(std::move(*sink)), {}, {argv[3]});
+  if (!pool) return 2;
+  flashsale::OrderWorker worker(*pool, flashsale::test::open_sink(argv[2]), {}, {argv[3]});
   return worker.drain(flashsale::Deadline::clock::now() + std::chrono::seconds(30)) ? 0 : 1;
 }

@@ -138,7 +138,7 @@ TEST_CASE("two reconciles racing rebuild the sale once") {
   redis.command({"HSET", core::Keys(sale.id).meta, "hist", "0123"});
   int rebuilt = 0, failed = 0;
   const auto work = [&](bool& mine, bool& ok) {
-    auto sink = open_sqlite(sale.db_path());
+    auto sink = open_sink(sale.db_url());
     engine::ReconcileWatch watch;
     ok = engine::reconcile(sale.pool, sink, sale.id, soon(), engine::Loss::refuse, &watch).has_value();
     mine = watch.rebuilt;

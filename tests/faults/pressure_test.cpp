@@ -118,6 +118,7 @@ TEST_SUITE("faults/pressure") {
     {
       auto lock = sale.sink->begin(OrderSink::Access::write, soon());
       REQUIRE(lock);
+      REQUIRE((*lock)->lock_sale(SaleId{sale.id}));
       sale.sell_to_crowd("a", 20);
       Running running(worker);
       CHECK(eventually([&] { return !worker.report().waiting_for.empty(); }));

@@ -96,7 +96,7 @@ TEST_CASE("random verbs from threads and processes end with Redis, database and 
   terms.hold_ms = 300;
   ServedSale sale(redis, terms);
 
-  OrderWorker first(sale.pool, sale.sink, {}, {sale.id}), second(sale.pool, open_sqlite(sale.db_path()), {}, {sale.id});
+  OrderWorker first(sale.pool, sale.sink, {}, {sale.id}), second(sale.pool, open_sink(sale.db_url()), {}, {sale.id});
   std::thread workers[] = {std::thread([&] { static_cast<void>(first.run()); }),
                            std::thread([&] { static_cast<void>(second.run()); })};
   std::vector<std::future<LifeReport>> actors;

@@ -17,7 +17,7 @@ namespace {
 /// Runs crash_worker and returns the signal that ended it; 0: it came to its end.
 int run_until_crash(ServedSale& sale, const std::string& point) {
   const std::string program = std::string(FLASHSALE_BIN_DIR) + "/crash_worker";
-  std::string url = sale.redis().url(), db = sale.db_path(), id = sale.id, name = program;
+  std::string url = sale.redis().url(), db = sale.db_url(), id = sale.id, name = program;
   std::string wanted = "FLASHSALE_CRASH_AT=" + point;
   char* arguments[] = {name.data(), url.data(), db.data(), id.data(), nullptr};
   char* environment[] = {wanted.data(), nullptr};

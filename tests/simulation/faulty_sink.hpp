@@ -37,8 +37,9 @@ class FaultyTransaction : public SinkTransaction {
   }
   Result<Done> set_aside(SaleId sale, const DeadRow& dead) override { return inner_->set_aside(sale, dead); }
   Result<std::vector<DeadRow>> dead(SaleId sale, bool only_untold) override { return inner_->dead(sale, only_untold); }
-  Result<Done> mark_told(SaleId sale, const OrderId* orders, std::size_t count) override {
-    return inner_->mark_told(sale, orders, count);
+  Result<bool> decide_dead(SaleId sale, const DeadRow& decided) override { return inner_->decide_dead(sale, decided); }
+  Result<Done> mark_told(SaleId sale, const DeadRow* rows, std::size_t count) override {
+    return inner_->mark_told(sale, rows, count);
   }
   Result<bool> put_operation(SaleId sale, OperationId operation, ItemId item, std::int64_t units) override {
     return inner_->put_operation(sale, operation, item, units);

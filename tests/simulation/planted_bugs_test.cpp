@@ -58,7 +58,8 @@ constexpr PlantedBug kBugs[] = {
     {"the journal is trimmed beyond the watermark", "settle", "call('XTRIM', KEYS[3], 'MINID', id)",
      "call('XTRIM', KEYS[3], 'MINID', A[1] .. '-' .. m[5])", "crash"},
     {"a restock counts as often as it is sent", "restock", "if done then\n", "if false then\n", "wire crash"},
-    {"stock is lowered below what was sold", "restock", "if becomes < booked or ", "if ", "crash"},
+    {"stock is lowered below what was sold", "restock", "if (becomes < booked and becomes < total) or ", "if ",
+     "crash"},
     {"a look is answered on a history that is over", "look",
      "if not find(info, '\\nmaster_replid:' .. m[7] .. '\\r', 1, true) then return "
      "refuse('fenced') end",

@@ -42,7 +42,27 @@ TEST_CASE("a database of a newer library is refused, naming both versions") {
   REQUIRE_FALSE(id.has_value());
   CHECK(id.error().code == ErrorCode::unsupported);
   CHECK(id.error().detail.find("version 4711") != std::string::npos);
-  CHECK(id.error().detail.find("up to 1") != std::string::npos);
+  CHECK(id.error().detail.find("up to 2") != std::string::npos);
+}
+
+TEST_CASE("a database of the first version is brought up to date, with its id and its orders") {
+  const std::string url = shared_postgres().fresh_database();
+  SaleBed bed(open_sink(url));
+  const std::string id = must(bed.sink().id(soon()));
+  bed.insert({order_at(1, 0, "ann")});
+  shared_postgres().execute(
+      "alter table flashsale.flashsale_order drop column hold_until_ms; "
+      "alter table flashsale.flashsale_dead drop column hold_until_ms, drop column fate; "
+      "update flashsale.flashsale_schema set version = 1",
+      database_of(url));
+  const auto sink = open_sink(url);
+  CHECK(must(sink->id(soon())) == id);
+  auto t = must(sink->begin(Access::write, soon()));
+  const auto rows = must(t->orders_by_buyer(bed.id(), "", 10));
+  REQUIRE(rows.size() == 1);
+  CHECK(rows[0].order.hold_until_ms == 0);
+  must(t->set_aside(bed.id(), {order_at(2, 0, "bob"), "OVERSOLD", {1, 2}, false}));
+  CHECK(must(t->dead(bed.id(), false))[0].fate == DeadFate::dead);
 }
 
 TEST_CASE("connections that race to make the schema agree on one id") {

@@ -213,6 +213,7 @@ inline void check_verdicts(const MakeSink& make) {
   SUBCASE("an order is stored byte for byte, reserved, with its units counted") {
     Order order = order_at(7, 511, "ann.b@example:1-x_", 3);
     order.payload = std::string("\0\xff\xfe;'--", 7) + std::string(60'000, '\xc3');
+    order.hold_until_ms = 1'700'000'000'123;
     Order bare = make_order({{1, 8}, 0}, std::string(64, 'b'), std::string(64, 'r'), "hat", 5, "");
     CHECK(bed.insert({order, bare}) == Verdicts{Insert::inserted, Insert::inserted});
     const auto row = bed.find(order);
@@ -421,13 +422,40 @@ inline void check_aside(const MakeSink& make) {
     bed.write([&](SinkTransaction& t) {
       must(t.set_aside(bed.id(), row));
       must(t.set_aside(bed.id(), other));
-      must(t.mark_told(bed.id(), &row.order.id, 1));
+      must(t.mark_told(bed.id(), &row, 1));
     });
     bed.write([&](SinkTransaction& t) { must(t.set_aside(bed.id(), row)); });
     REQUIRE(dead(true).size() == 1);
     CHECK(dead(true)[0].order.id == other.order.id);
     REQUIRE(dead(false).size() == 2);
     CHECK(dead(false)[0].told);
+  }
+  SUBCASE("what becomes of an order set aside is decided once, and told anew") {
+    DeadRow row{order_at(3, 4, "ann"), "OVERSOLD", {1, 3}, false};
+    const auto decide = [&](DeadFate fate) {
+      row.fate = fate;
+      return bed.write([&](SinkTransaction& t) { return must(t.decide_dead(bed.id(), row)); });
+    };
+    const auto tell = [&] { bed.write([&](SinkTransaction& t) { must(t.mark_told(bed.id(), &row, 1)); }); };
+    CHECK_FALSE(decide(DeadFate::dropped));  // it is not there yet
+    row.fate = DeadFate::dead;
+    bed.write([&](SinkTransaction& t) { must(t.set_aside(bed.id(), row)); });
+    tell();
+    CHECK(dead(true).empty());
+    const DeadRow as_dead = row;
+    row.order.hold_until_ms = 1'700'000'000'123;
+    CHECK(decide(DeadFate::retried));
+    CHECK_FALSE(decide(DeadFate::dropped));
+    REQUIRE(dead(true).size() == 1);
+    CHECK(dead(true)[0].fate == DeadFate::retried);
+    CHECK(dead(true)[0].order.hold_until_ms == 1'700'000'000'123);
+    bed.write([&](SinkTransaction& t) { must(t.mark_told(bed.id(), &as_dead, 1)); });
+    CHECK(dead(true).size() == 1);  // it was told something else
+    row.fate = DeadFate::retried;
+    tell();
+    CHECK(dead(true).empty());
+    bed.write([&](SinkTransaction& t) { must(t.mark_told(bed.id(), &as_dead, 1)); });
+    CHECK(dead(true).size() == 1);  // and somebody told it something else again
   }
   SUBCASE("a restock counts once") {
     const auto put = [&](const char* operation) {

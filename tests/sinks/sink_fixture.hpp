@@ -54,7 +54,8 @@ inline std::vector<OrderId> ids_of(const std::vector<OrderRow>& rows) {
 
 inline bool same_bytes(const Order& left, const Order& right) {
   return left.id == right.id && left.buyer == right.buyer && left.item == right.item &&
-         left.quantity == right.quantity && left.request == right.request && left.payload == right.payload;
+         left.quantity == right.quantity && left.request == right.request && left.payload == right.payload &&
+         left.hold_until_ms == right.hold_until_ms;
 }
 
 /// A sale with ten shoes, three a buyer, and five hats, five a buyer; every call is a transaction of its own.

@@ -124,10 +124,19 @@ class MemoryTransaction : public SinkTransaction {
     return found;
   }
 
-  Result<Done> mark_told(SaleId sale, const OrderId* orders, std::size_t count) override {
+  Result<bool> decide_dead(SaleId sale, const DeadRow& decided) override {
+    MemorySale* const rows = find(sale);
+    const auto at = rows == nullptr ? nullptr : find_dead(*rows, decided.order.id);
+    if (at == nullptr || at->fate != DeadFate::dead) return false;
+    at->fate = decided.fate;
+    at->order.hold_until_ms = decided.order.hold_until_ms;
+    at->told = false;
+    return true;
+  }
+  Result<Done> mark_told(SaleId sale, const DeadRow* told, std::size_t count) override {
     if (MemorySale* rows = find(sale))
-      for (const OrderId* id = orders; id != orders + count; ++id)
-        if (const auto at = rows->dead.find(*id); at != rows->dead.end()) at->second.told = true;
+      for (const DeadRow* row = told; row != told + count; ++row)
+        if (DeadRow* const at = find_dead(*rows, row->order.id)) at->told = at->fate == row->fate;
     return Done{};
   }
 
@@ -166,6 +175,10 @@ class MemoryTransaction : public SinkTransaction {
     sink_->freed_.notify_one();
   }
 
+  static DeadRow* find_dead(MemorySale& rows, OrderId id) {
+    const auto at = rows.dead.find(id);
+    return at == rows.dead.end() ? nullptr : &at->second;
+  }
   MemorySale* find(SaleId sale) {
     const auto at = rows_.find(sale.text());
     return at == rows_.end() ? nullptr : &at->second;

@@ -11,8 +11,9 @@
 #include "core/positions.hpp"
 #include "core/reserve_codec.hpp"
 #include "engine/script_runner.hpp"
+#include "flashsale/linked_sinks.hpp"
 #include "flashsale/redis.hpp"
-#include "sinks/sqlite/sqlite_sink.hpp"
+#include "support/private_postgres.hpp"
 #include "util/deadline.hpp"
 
 namespace flashsale::test {
@@ -30,19 +31,32 @@ std::string fresh_dir() {
   return path;
 }
 
+bool uses_postgres() {
+  const char* database = std::getenv("FLASHSALE_TEST_DB");
+  return database != nullptr && std::string_view(database) == "postgres";
+}
+
 }  // namespace
 
 Deadline soon() { return util::Clock::now() + std::chrono::seconds(30); }
 
-std::shared_ptr<OrderSink> open_sqlite(const std::string& path) {
-  return std::shared_ptr<OrderSink>(must(sinks::make_sqlite_sink(path)));
+std::shared_ptr<OrderSink> open_sink(const std::string& url) {
+  const bool is_postgres = url.rfind("postgresql:", 0) == 0;
+  return std::shared_ptr<OrderSink>(must(is_postgres ? sinks::make_postgres_sink(url) : sinks::make_sqlite_sink(url)));
 }
 
 ServedSale::ServedSale(PrivateRedis& redis, ServedTerms terms, std::string sale_id)
-    : id(std::move(sale_id)), redis_(&redis), dir_(fresh_dir()) {
+    : id(std::move(sale_id)), redis_(&redis), terms_(std::move(terms)), dir_(fresh_dir()) {
   pool = must(make_pool(redis.url()));
-  sink = open_sqlite(db_path());
-  create(terms);
+  db_url_ = !terms_.db_url.empty() ? terms_.db_url
+            : uses_postgres()      ? shared_postgres().fresh_database()
+                                   : dir_ + "/orders.db";
+  sink = open_sink(db_url_);
+  create(terms_);
+}
+
+std::string ServedSale::other_database() {
+  return uses_postgres() ? shared_postgres().fresh_database() : dir_ + "/other.db";
 }
 
 ServedSale::~ServedSale() {
@@ -98,8 +112,8 @@ std::string ServedSale::sell(const std::vector<Wish>& wishes) {
   core::SaleTerms terms(id);
   terms.epoch = meta("epoch");
   terms.uuid = "u-" + id;
-  terms.holds = row().hold_ms > 0;
-  for (const ItemRow& item : row().items) terms.items.push_back(item.item);
+  terms.holds = terms_.hold_ms > 0;
+  for (const ItemRow& item : terms_.items) terms.items.push_back(item.item);
   std::vector<core::Asked> asked;
   for (const Wish& wish : wishes)
     asked.push_back({wish.buyer, wish.request, terms.items[wish.item - 1], "payload", wish.quantity});

@@ -1,5 +1,6 @@
-/// A sale that is in a private Redis and in an SQLite file of its own, sold by reserve.lua itself: what applier,
-/// worker and reconcile tests start from. It remembers every order that was won.
+/// A sale that is in a private Redis and in a database of its own, sold by reserve.lua itself: what applier, worker and
+/// reconcile tests start from. It remembers every order that was won. The database is an SQLite file, or, with
+/// FLASHSALE_TEST_DB=postgres, one of a private server: every such test runs over both.
 #pragma once
 
 #include <map>
@@ -23,6 +24,7 @@ struct ServedTerms {
   SaleState state = SaleState::open;
   std::int64_t hold_ms = 0;
   std::int64_t probe_ms = 1;  ///< so that a reopened sale sells at once
+  std::string db_url{};       ///< empty: a database of its own
 };
 
 /// A purchase: buyer, request, item's index from 1, quantity.
@@ -69,7 +71,9 @@ class ServedSale {
   void check_database(std::size_t lost = 0);
 
   PrivateRedis& redis() { return *redis_; }
-  std::string db_path() const { return dir_ + "/orders.db"; }
+  const std::string& db_url() const { return db_url_; }
+  /// Another database of the same kind, empty.
+  std::string other_database();
 
   const std::string id;
   std::shared_ptr<ConnectionPool> pool;
@@ -81,10 +85,12 @@ class ServedSale {
   void put_row(const SaleRow& row);
 
   PrivateRedis* redis_;
+  const ServedTerms terms_;  // as created: selling needs no database
   std::string dir_;
+  std::string db_url_;
 };
 
-/// A sink on the same file that another process or thread would open.
-std::shared_ptr<OrderSink> open_sqlite(const std::string& path);
+/// A sink on the same database that another process or thread would open.
+std::shared_ptr<OrderSink> open_sink(const std::string& url);
 
 }  // namespace flashsale::test

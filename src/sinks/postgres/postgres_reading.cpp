@@ -8,14 +8,17 @@ namespace {
 
 // One list of columns for read_order, three ways to the rows. `~` is behind every byte of a buyer's id.
 constexpr char kByBuyer[] =
-    "select epoch, seq, idx, buyer, item, quantity, request, payload, state, credited from flashsale_order "
+    "select epoch, seq, idx, buyer, item, quantity, request, payload, state, credited, hold_until_ms from "
+    "flashsale_order "
     "where sale = $1 and buyer > $2 and buyer <= coalesce((select buyer from flashsale_order "
     "where sale = $1 and buyer > $2 order by buyer offset $3 limit 1), '~') order by buyer, epoch, seq, idx";
 constexpr char kFind[] =
-    "select epoch, seq, idx, buyer, item, quantity, request, payload, state, credited from flashsale_order "
+    "select epoch, seq, idx, buyer, item, quantity, request, payload, state, credited, hold_until_ms from "
+    "flashsale_order "
     "where sale = $1 and buyer = $2 and request = $3";
 constexpr char kUncredited[] =
-    "select epoch, seq, idx, buyer, item, quantity, request, payload, state, credited from flashsale_order "
+    "select epoch, seq, idx, buyer, item, quantity, request, payload, state, credited, hold_until_ms from "
+    "flashsale_order "
     "where sale = $1 and not credited order by epoch, seq, idx limit $2";
 
 OrderRow read_order(const Rows& rows, int i) {
@@ -30,6 +33,7 @@ OrderRow read_order(const Rows& rows, int i) {
   if (!state) fail_with(ErrorCode::internal, "order " + to_string(row.order.id) + " has no known state");
   row.state = *state;
   row.credited = rows.flag(i, 9);
+  row.order.hold_until_ms = rows.integer(i, 10);
   return row;
 }
 

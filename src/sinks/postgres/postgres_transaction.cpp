@@ -12,12 +12,18 @@ constexpr milliseconds kRollbackPatience{200};
 
 constexpr char kSetAside[] =
     "insert into flashsale_dead (sale, epoch, seq, idx, buyer, item, quantity, request, payload, reason, at_epoch, "
-    "at_seq, told) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) on conflict do nothing";
+    "at_seq, told, hold_until_ms, fate) "
+    "values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) on conflict do nothing";
 constexpr char kDead[] =
-    "select epoch, seq, idx, buyer, item, quantity, request, payload, reason, at_epoch, at_seq, told "
+    "select epoch, seq, idx, buyer, item, quantity, request, payload, reason, at_epoch, at_seq, told, "
+    "hold_until_ms, fate "
     "from flashsale_dead where sale = $1 and not (told and $2) order by epoch, seq, idx";
+constexpr char kDecide[] =
+    "update flashsale_dead set fate = $5, hold_until_ms = $6, told = false "
+    "where sale = $1 and epoch = $2 and seq = $3 and idx = $4 and fate = 'dead' returning true";
 constexpr char kMarkTold[] =
-    "update flashsale_dead d set told = true from unnest($2::bigint[], $3::bigint[], $4::bigint[]) n (epoch, seq, idx) "
+    "update flashsale_dead d set told = (d.fate = n.fate) "
+    "from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::text[]) n (epoch, seq, idx, fate) "
     "where d.sale = $1 and d.epoch = n.epoch and d.seq = n.seq and d.idx = n.idx";
 constexpr char kMarkCredited[] =
     "update flashsale_order o set credited = true "
@@ -71,10 +77,10 @@ Result<Done> PostgresTransaction::commit() {
 Result<Done> PostgresTransaction::set_aside(SaleId sale, const DeadRow& dead) {
   return frame_.attempt(Touch::writes, [&] {
     const Order& order = dead.order;
-    connection_->run(
-        {kSetAside, Values(sale.text(), order.id.at.epoch, order.id.at.seq, order.id.index, Blob{order.buyer},
-                           Blob{order.item}, order.quantity, Blob{order.request}, Blob{order.payload},
-                           std::string_view(dead.reason), dead.at.epoch, dead.at.seq, dead.told)});
+    connection_->run({kSetAside, Values(sale.text(), order.id.at.epoch, order.id.at.seq, order.id.index,
+                                        Blob{order.buyer}, Blob{order.item}, order.quantity, Blob{order.request},
+                                        Blob{order.payload}, std::string_view(dead.reason), dead.at.epoch, dead.at.seq,
+                                        dead.told, order.hold_until_ms, name(dead.fate))});
   });
 }
 
@@ -93,23 +99,44 @@ Result<std::vector<DeadRow>> PostgresTransaction::dead(SaleId sale, bool only_un
       row.reason = rows.bytes(i, 8);
       row.at = {rows.natural(i, 9), rows.natural(i, 10)};
       row.told = rows.flag(i, 11);
+      row.order.hold_until_ms = rows.integer(i, 12);
+      const auto fate = dead_fate(rows.bytes(i, 13));
+      if (!fate) fail_with(ErrorCode::internal, "dead order " + to_string(row.order.id) + " has no known fate");
+      row.fate = *fate;
     }
     return all;
   });
 }
 
-void PostgresTransaction::run_for_ids(const char* sql, SaleId sale, const OrderId* orders, std::size_t count) {
-  IdColumns ids(count);
-  for (const OrderId* order = orders; order != orders + count; ++order) ids.add(*order);
-  connection_->run({sql, Values(sale.text(), std::move(ids.epochs), std::move(ids.seqs), std::move(ids.indexes))});
+Result<bool> PostgresTransaction::decide_dead(SaleId sale, const DeadRow& decided) {
+  return frame_.attempt(Touch::writes, [&] {
+    const OrderId id = decided.order.id;
+    const Rows rows = connection_->run({kDecide, Values(sale.text(), id.at.epoch, id.at.seq, id.index,
+                                                        name(decided.fate), decided.order.hold_until_ms)});
+    return rows.size() == 1;
+  });
 }
 
-Result<Done> PostgresTransaction::mark_told(SaleId sale, const OrderId* orders, std::size_t count) {
-  return frame_.attempt(Touch::writes, [&] { run_for_ids(kMarkTold, sale, orders, count); });
+Result<Done> PostgresTransaction::mark_told(SaleId sale, const DeadRow* rows, std::size_t count) {
+  return frame_.attempt(Touch::writes, [&] {
+    IdColumns ids(count);
+    Array fates = Array::of_text(count);
+    for (const DeadRow* row = rows; row != rows + count; ++row) {
+      ids.add(row->order.id);
+      fates.add(name(row->fate));
+    }
+    connection_->run({kMarkTold, Values(sale.text(), std::move(ids.epochs), std::move(ids.seqs), std::move(ids.indexes),
+                                        std::move(fates))});
+  });
 }
 
 Result<Done> PostgresTransaction::mark_credited(SaleId sale, const OrderId* orders, std::size_t count) {
-  return frame_.attempt(Touch::writes, [&] { run_for_ids(kMarkCredited, sale, orders, count); });
+  return frame_.attempt(Touch::writes, [&] {
+    IdColumns ids(count);
+    for (const OrderId* order = orders; order != orders + count; ++order) ids.add(*order);
+    connection_->run(
+        {kMarkCredited, Values(sale.text(), std::move(ids.epochs), std::move(ids.seqs), std::move(ids.indexes))});
+  });
 }
 
 Result<bool> PostgresTransaction::put_operation(SaleId sale, OperationId operation, ItemId item, std::int64_t units) {

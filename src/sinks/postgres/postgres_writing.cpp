@@ -19,10 +19,12 @@ constexpr std::size_t kBytesPerStatement = 8 << 20;
 // first, so that one who would break both rules is found to oversell. A broken rule fails the statement as a whole.
 constexpr char kInsertOrders[] =
     "with o as (insert into flashsale_order "
-    "(sale, epoch, seq, idx, buyer, item, quantity, request, state, credited, payload) "
-    "select $1, n.epoch, n.seq, n.idx, n.buyer, n.item, n.quantity, n.request, 'reserved', true, n.payload "
+    "(sale, epoch, seq, idx, buyer, item, quantity, request, state, credited, payload, hold_until_ms) "
+    "select $1, n.epoch, n.seq, n.idx, n.buyer, n.item, n.quantity, n.request, 'reserved', true, n.payload, "
+    "n.hold_until_ms "
     "from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::text[], "
-    "$9::bytea[]) with ordinality n (epoch, seq, idx, buyer, item, quantity, request, payload, place) "
+    "$9::bytea[], $10::bigint[]) with ordinality "
+    "n (epoch, seq, idx, buyer, item, quantity, request, payload, hold_until_ms, place) "
     "where n.item in (select item from flashsale_item where sale = $1) order by n.place "
     "on conflict do nothing returning epoch, seq, idx, buyer, item, quantity, request), "
     "i as (update flashsale_item t set sold = t.sold + s.units "
@@ -120,7 +122,7 @@ class OrderInserter {
   Statement to_insert(const std::size_t* set, std::size_t count) const {
     IdColumns ids(count);
     Array buyers = Array::of_text(count), items = Array::of_text(count), quantities = Array::of_int8(count),
-          requests = Array::of_text(count), payloads = Array::of_bytea(count);
+          requests = Array::of_text(count), payloads = Array::of_bytea(count), holds = Array::of_int8(count);
     for (const std::size_t* i = set; i != set + count; ++i) {
       const Order& order = orders_[*i];
       ids.add(order.id);
@@ -129,10 +131,11 @@ class OrderInserter {
       quantities.add(std::int64_t{order.quantity});
       requests.add(order.request);
       payloads.add(order.payload);
+      holds.add(order.hold_until_ms);
     }
-    return {kInsertOrders,
-            Values(sale_, std::move(ids.epochs), std::move(ids.seqs), std::move(ids.indexes), std::move(buyers),
-                   std::move(items), std::move(quantities), std::move(requests), std::move(payloads))};
+    return {kInsertOrders, Values(sale_, std::move(ids.epochs), std::move(ids.seqs), std::move(ids.indexes),
+                                  std::move(buyers), std::move(items), std::move(quantities), std::move(requests),
+                                  std::move(payloads), std::move(holds))};
   }
 
   /// What became of a set that the database took: all of it inserted, or some of it known before.

@@ -50,8 +50,13 @@ const std::vector<const char*> kFirst = {
   primary key (sale, operation)
 ))sql"};
 
+const std::vector<const char*> kHoldsAndFates = {
+    "alter table flashsale_order add column hold_until_ms bigint not null default 0",
+    "alter table flashsale_dead add column hold_until_ms bigint not null default 0, "
+    "add column fate text not null default 'dead'"};
+
 // Step i brings version i to i + 1; a released step is never edited.
-const std::vector<const char*>* const kSteps[] = {&kFirst};
+const std::vector<const char*>* const kSteps[] = {&kFirst, &kHoldsAndFates};
 constexpr std::int64_t kVersion = std::size(kSteps);
 
 /// The version of the database's schema; 0 if it has none yet.

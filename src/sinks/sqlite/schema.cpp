@@ -52,6 +52,11 @@ create table flashsale_operation (
   sale text not null, operation text not null, item text not null, units integer not null,
   primary key (sale, operation)
 ) without rowid;
+)sql",
+                                  R"sql(
+alter table flashsale_order add column hold_until_ms integer not null default 0;
+alter table flashsale_dead add column hold_until_ms integer not null default 0;
+alter table flashsale_dead add column fate text not null default 'dead';
 )sql"};
 constexpr std::int64_t kVersion = std::size(kSteps);
 

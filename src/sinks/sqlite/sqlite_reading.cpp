@@ -8,13 +8,16 @@ namespace {
 
 // One list of columns for read_order, three ways to the rows.
 constexpr std::string_view kByBuyer =
-    "select epoch, seq, idx, buyer, item, quantity, request, payload, state, credited from flashsale_order "
+    "select epoch, seq, idx, buyer, item, quantity, request, payload, state, credited, hold_until_ms from "
+    "flashsale_order "
     "where sale = ? and buyer > ? order by buyer";
 constexpr std::string_view kFind =
-    "select epoch, seq, idx, buyer, item, quantity, request, payload, state, credited from flashsale_order "
+    "select epoch, seq, idx, buyer, item, quantity, request, payload, state, credited, hold_until_ms from "
+    "flashsale_order "
     "where sale = ? and buyer = ? and request = ?";
 constexpr std::string_view kUncredited =
-    "select epoch, seq, idx, buyer, item, quantity, request, payload, state, credited from flashsale_order "
+    "select epoch, seq, idx, buyer, item, quantity, request, payload, state, credited, hold_until_ms from "
+    "flashsale_order "
     "where sale = ? and credited = 0 order by epoch, seq, idx limit ?";
 
 OrderRow read_order(const Query& query) {
@@ -29,6 +32,7 @@ OrderRow read_order(const Query& query) {
   if (!state) fail_with(ErrorCode::internal, "order " + to_string(row.order.id) + " has no known state");
   row.state = *state;
   row.credited = query.integer(9) != 0;
+  row.order.hold_until_ms = query.integer(10);
   return row;
 }
 

@@ -6,12 +6,16 @@ namespace {
 
 constexpr std::string_view kSetAside =
     "insert into flashsale_dead (sale, epoch, seq, idx, buyer, item, quantity, request, payload, reason, at_epoch, "
-    "at_seq, told) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing";
+    "at_seq, told, hold_until_ms, fate) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing";
 constexpr std::string_view kDead =
-    "select epoch, seq, idx, buyer, item, quantity, request, payload, reason, at_epoch, at_seq, told "
+    "select epoch, seq, idx, buyer, item, quantity, request, payload, reason, at_epoch, at_seq, told, "
+    "hold_until_ms, fate "
     "from flashsale_dead where sale = ? and told <= ? order by epoch, seq, idx";
 constexpr std::string_view kMarkTold =
-    "update flashsale_dead set told = 1 where sale = ? and epoch = ? and seq = ? and idx = ?";
+    "update flashsale_dead set told = (fate = ?) where sale = ? and epoch = ? and seq = ? and idx = ?";
+constexpr std::string_view kDecide =
+    "update flashsale_dead set fate = ?, hold_until_ms = ?, told = 0 "
+    "where sale = ? and epoch = ? and seq = ? and idx = ? and fate = 'dead'";
 constexpr std::string_view kPutOperation =
     "insert into flashsale_operation (sale, operation, item, units) values (?, ?, ?, ?) on conflict do nothing";
 constexpr std::string_view kOperations =
@@ -60,7 +64,7 @@ Result<Done> SqliteTransaction::set_aside(SaleId sale, const DeadRow& dead) {
     const Order& order = dead.order;
     Query(*connection_, kSetAside, sale.text(), order.id.at.epoch, order.id.at.seq, order.id.index, Blob{order.buyer},
           Blob{order.item}, order.quantity, Blob{order.request}, Blob{order.payload}, std::string_view(dead.reason),
-          dead.at.epoch, dead.at.seq, dead.told)
+          dead.at.epoch, dead.at.seq, dead.told, order.hold_until_ms, name(dead.fate))
         .run();
   });
 }
@@ -79,15 +83,30 @@ Result<std::vector<DeadRow>> SqliteTransaction::dead(SaleId sale, bool only_unto
       row.reason = query.bytes(8);
       row.at = {query.natural(9), query.natural(10)};
       row.told = query.integer(11) != 0;
+      row.order.hold_until_ms = query.integer(12);
+      const auto fate = dead_fate(query.bytes(13));
+      if (!fate) fail_with(ErrorCode::internal, "dead order " + to_string(row.order.id) + " has no known fate");
+      row.fate = *fate;
     }
     return rows;
   });
 }
 
-Result<Done> SqliteTransaction::mark_told(SaleId sale, const OrderId* orders, std::size_t count) {
+Result<bool> SqliteTransaction::decide_dead(SaleId sale, const DeadRow& decided) {
   return frame_.attempt(Touch::writes, [&] {
-    for (const OrderId* order = orders; order != orders + count; ++order) {
-      Query(*connection_, kMarkTold, sale.text(), order->at.epoch, order->at.seq, order->index).run();
+    const OrderId id = decided.order.id;
+    Query(*connection_, kDecide, name(decided.fate), decided.order.hold_until_ms, sale.text(), id.at.epoch, id.at.seq,
+          id.index)
+        .run();
+    return connection_->changes() == 1;
+  });
+}
+
+Result<Done> SqliteTransaction::mark_told(SaleId sale, const DeadRow* rows, std::size_t count) {
+  return frame_.attempt(Touch::writes, [&] {
+    for (const DeadRow* row = rows; row != rows + count; ++row) {
+      const OrderId id = row->order.id;
+      Query(*connection_, kMarkTold, name(row->fate), sale.text(), id.at.epoch, id.at.seq, id.index).run();
     }
   });
 }

@@ -37,7 +37,8 @@ class SqliteTransaction : public SinkTransaction {
 
   Result<Done> set_aside(SaleId sale, const DeadRow& dead) override;
   Result<std::vector<DeadRow>> dead(SaleId sale, bool only_untold) override;
-  Result<Done> mark_told(SaleId sale, const OrderId* orders, std::size_t count) override;
+  Result<bool> decide_dead(SaleId sale, const DeadRow& decided) override;
+  Result<Done> mark_told(SaleId sale, const DeadRow* rows, std::size_t count) override;
 
   Result<bool> put_operation(SaleId sale, OperationId operation, ItemId item, std::int64_t units) override;
   Result<std::vector<OperationRow>> operations(SaleId sale) override;

@@ -7,8 +7,8 @@ namespace flashsale::sinks {
 namespace {
 
 constexpr std::string_view kInsertOrder =
-    "insert into flashsale_order (sale, epoch, seq, idx, buyer, item, quantity, request, state, credited, payload) "
-    "values (?, ?, ?, ?, ?, ?, ?, ?, 'reserved', 1, ?)";
+    "insert into flashsale_order (sale, epoch, seq, idx, buyer, item, quantity, request, state, credited, payload, "
+    "hold_until_ms) values (?, ?, ?, ?, ?, ?, ?, ?, 'reserved', 1, ?, ?)";
 constexpr std::string_view kDeleteOrder =
     "delete from flashsale_order where sale = ? and epoch = ? and seq = ? and idx = ?";
 constexpr std::string_view kHold =
@@ -43,7 +43,7 @@ class OrderInserter {
     const OrderId id = order.id;
     if (!order_.try_run(sale_, id.at.epoch, id.at.seq, id.index, std::string_view(order.buyer),
                         std::string_view(order.item), order.quantity, std::string_view(order.request),
-                        Blob{order.payload})) {
+                        Blob{order.payload}, order.hold_until_ms)) {
       return known(order).value_or(Insert::poison);
     }
     if (!holding_.try_run(sale_, std::string_view(order.buyer), std::string_view(order.item), order.quantity,

@@ -1,0 +1,140 @@
+// What the operator decides about orders that were set aside: kept in the database, told to Redis, harmless twice.
+#include <doctest/doctest.h>
+
+#include "core/keyspace.hpp"
+#include "engine/journal_applier.hpp"
+#include "engine/reconcile.hpp"
+#include "engine/settle.hpp"
+#include "flashsale/sale_controller.hpp"
+#include "support/served_sale.hpp"
+
+using namespace flashsale;
+using namespace flashsale::test;
+
+namespace {
+
+/// Three units for sale and five sold: the last two were set aside as OVERSOLD, and the sale was paused.
+struct Oversold {
+  explicit Oversold(std::int64_t hold_ms = 0) : sale(redis, terms(hold_ms)), sales(sale.pool, sale.sink) {
+    redis.command({"HSET", core::Keys(sale.id).meta, "total:1", "5"});
+    sale.sell_to_crowd("a", 5, 5);
+    REQUIRE(engine::apply_until(sale.pool, sale.sink, sale.id, {1, 1}, soon()));
+    redis.command({"HSET", core::Keys(sale.id).meta, "total:1", "3"});
+    REQUIRE(sale.dead().size() == 2);
+  }
+  static ServedTerms terms(std::int64_t hold_ms) {
+    ServedTerms terms;
+    terms.items = {{"shoe", 3, 5, 0}};
+    terms.hold_ms = hold_ms;
+    return terms;
+  }
+  OrderId dead_id(std::size_t i) { return sale.dead().at(i).order.id; }
+  std::string record(const std::string& buyer) { return sale.hash(core::Keys(sale.id).buyers)[buyer]; }
+  ErrorCode code_of(const Result<Done>& result) { return result ? ErrorCode{} : result.error().code; }
+
+  PrivateRedis redis;
+  ServedSale sale;
+  SaleController sales;
+};
+
+}  // namespace
+
+TEST_SUITE("engine/dead_orders") {
+  TEST_CASE("a dead order is retried once its cause is gone, and is reserved again, however often it is asked") {
+    Oversold o;
+    const OrderId order = o.dead_id(0);
+    const auto too_early = o.sales.dead_retry(SaleId{o.sale.id}, order);
+    CHECK(o.code_of(too_early) == ErrorCode::conflict);
+    CHECK(too_early.error().detail.find("OVERSOLD") != std::string::npos);
+    CHECK(o.sale.sell({{"a3", "click"}}) == "K");
+    REQUIRE(o.sales.restock(SaleId{o.sale.id}, ItemId{"shoe"}, 2, OperationId{"found-two"}));
+    for (int i = 0; i < 2; ++i) CHECK(o.sales.dead_retry(SaleId{o.sale.id}, order));
+    CHECK(o.sale.sell({{"a3", "click"}, {"a4", "click"}}) == "RK");
+    CHECK(o.sale.orders().size() == 4);
+    CHECK(o.sale.row().items[0].sold == 4);
+    CHECK(o.sale.meta("booked:1") == "5");
+    CHECK(o.sale.dead().at(0).fate == DeadFate::retried);
+    CHECK(o.sale.dead().at(0).told);
+    CHECK(o.code_of(o.sales.dead_drop(SaleId{o.sale.id}, order)) == ErrorCode::conflict);
+  }
+
+  TEST_CASE("a dropped order gives its units and its buyer's limit back once, and cannot be retried") {
+    Oversold o;
+    const OrderId order = o.dead_id(1);
+    for (int i = 0; i < 3; ++i) CHECK(o.sales.dead_drop(SaleId{o.sale.id}, order));
+    CHECK(o.sale.meta("booked:1") == "4");
+    CHECK(o.sale.sell({{"a4", "click"}}) == "D");
+    CHECK(o.record("a4").find('=') == std::string::npos);
+    CHECK(o.code_of(o.sales.dead_retry(SaleId{o.sale.id}, order)) == ErrorCode::conflict);
+    CHECK(o.sales.dead_drop(SaleId{o.sale.id}, o.dead_id(0)));
+    CHECK(o.sale.meta("booked:1") == "3");
+    o.sale.check_database();
+  }
+
+  TEST_CASE("a unit that a drop frees is sold again, once the sale goes on") {
+    Oversold o;
+    REQUIRE(o.sales.restock(SaleId{o.sale.id}, ItemId{"shoe"}, 1, OperationId{"one"}));
+    REQUIRE(o.sales.resume(SaleId{o.sale.id}));
+    CHECK(eventually([&] { return o.sale.sell({{"new", "click"}}) == "s"; }));
+    CHECK(o.sales.dead_drop(SaleId{o.sale.id}, o.dead_id(0)));
+    CHECK(o.sale.sell({{"new", "click"}}) == "s");
+    CHECK(o.sales.dead_drop(SaleId{o.sale.id}, o.dead_id(1)));
+    CHECK(eventually([&] { return o.sale.sell({{"new", "click"}}) == "a"; }));
+    CHECK(o.sale.sell({{"newer", "click"}}) == "s");
+  }
+
+  TEST_CASE("in a sale with holds a retried order is held anew, and a dropped one not at all") {
+    Oversold o(3'600'000);
+    const core::Keys keys(o.sale.id);
+    CHECK(o.redis.command({"ZCARD", keys.holds}).integer == 3);
+    REQUIRE(o.sales.restock(SaleId{o.sale.id}, ItemId{"shoe"}, 1, OperationId{"one"}));
+    CHECK(o.sales.dead_retry(SaleId{o.sale.id}, o.dead_id(0)));
+    CHECK(o.sales.dead_drop(SaleId{o.sale.id}, o.dead_id(1)));
+    CHECK(o.redis.command({"ZCARD", keys.holds}).integer == 4);
+    const std::string score = o.redis.command({"ZSCORE", keys.holds, to_string(o.dead_id(0)) + " a3"}).text;
+    CHECK(o.record("a3").substr(o.record("a3").rfind(' ') + 1) == score);
+    CHECK(o.sale.orders().at(3).order.hold_until_ms == std::stoll(score));
+  }
+
+  TEST_CASE("what was decided outlives Redis: a rebuild brings retried orders, dropped and dead ones back as such") {
+    Oversold o;
+    REQUIRE(o.sales.dead_drop(SaleId{o.sale.id}, o.dead_id(0)));
+    o.redis.command({"FLUSHALL"});
+    REQUIRE(engine::reconcile(o.sale.pool, o.sale.sink, o.sale.id, soon()));
+    CHECK(o.sale.sell({{"a3", "click"}, {"a4", "click"}, {"a0", "click"}}) == "DKR");
+    CHECK(o.sale.meta("booked:1") == "4");
+    REQUIRE(o.sales.restock(SaleId{o.sale.id}, ItemId{"shoe"}, 1, OperationId{"one"}));
+    REQUIRE(o.sales.dead_retry(SaleId{o.sale.id}, o.dead_id(1)));
+    o.redis.command({"FLUSHALL"});
+    REQUIRE(engine::reconcile(o.sale.pool, o.sale.sink, o.sale.id, soon()));
+    CHECK(o.sale.sell({{"a3", "click"}, {"a4", "click"}}) == "DR");
+    CHECK(o.sale.meta("booked:1") == "4");
+  }
+
+  TEST_CASE("an order decided about just as a worker tells of its death is told of the decision in the end") {
+    Oversold o;
+    DeadRow stale = o.sale.dead().at(1);
+    REQUIRE(o.sales.dead_drop(SaleId{o.sale.id}, stale.order.id));
+    auto late = o.sale.sink->begin(OrderSink::Access::write, soon());
+    REQUIRE(late);
+    REQUIRE((*late)->mark_told(SaleId{o.sale.id}, &stale, 1));  // of its death
+    REQUIRE((*late)->commit());
+    late->reset();
+    CHECK(!o.sale.dead().at(1).told);
+    REQUIRE(engine::settle(*o.sale.pool, *o.sale.sink, o.sale.id, soon()));
+    CHECK(o.sale.dead().at(1).told);
+    CHECK(o.sale.sell({{"a4", "click"}}) == "D");
+    CHECK(o.sale.meta("booked:1") == "4");
+  }
+
+  TEST_CASE("who is no dead order, or has no database, is told so") {
+    Oversold o;
+    CHECK(o.code_of(o.sales.dead_retry(SaleId{o.sale.id}, {{1, 1}, 0})) == ErrorCode::not_found);
+    CHECK(o.code_of(o.sales.dead_drop(SaleId{o.sale.id}, {{9, 9}, 9})) == ErrorCode::not_found);
+    CHECK(o.code_of(o.sales.dead_drop(SaleId{"winter"}, {{1, 1}, 0})) == ErrorCode::not_found);
+    SaleController blind(o.sale.pool);
+    CHECK(o.code_of(blind.dead_drop(SaleId{o.sale.id}, o.dead_id(0))) == ErrorCode::unsupported);
+    CHECK(!blind.dead(SaleId{o.sale.id}));
+    CHECK(o.sales.dead(SaleId{o.sale.id})->size() == 2);
+  }
+}
