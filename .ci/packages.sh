@@ -12,7 +12,7 @@ _package_is_there() {
 # The program to which $2 may be left where the package is not: a newer or self-built one is as good.
 _program_of() {
   case $1 in
-    g++ | cmake | ccache | redis-server | sqlite3 | python3) echo "$1" ;;
+    g++ | cmake | ccache | redis-server | sqlite3 | python3 | npm | chromium) echo "$1" ;;
     ninja-build) echo ninja ;;
     redis-tools) echo redis-cli ;;
     pkg-config) echo pkg-config ;;
