@@ -92,6 +92,7 @@ static void check_makers(void) {
 
 static void check_controllers(void) {
   flashsale_status_t status = FLASHSALE_STATUS_INIT;
+  uint64_t differing = 1;
   char text[8];
   size_t i, size = 1;
 #define CHECK_CONTROLLERS(call) CHECK_STRANGERS(flashsale_controller_t, controller, 0, call)
@@ -110,6 +111,10 @@ static void check_controllers(void) {
   CHECK_CONTROLLERS(flashsale_controller_info(wrong, SALE, ITEM, text, sizeof(text), &size, &error))
   CHECK_CONTROLLERS(flashsale_controller_reconcile(wrong, SALE, 1, &error))
   CHECK_CONTROLLERS(flashsale_controller_reopen_accepting_loss(wrong, SALE, 1, &error))
+  CHECK_CONTROLLERS(flashsale_controller_dead(wrong, SALE, NULL, 0, 0, &size, &error))
+  CHECK_CONTROLLERS(flashsale_controller_dead_retry(wrong, SALE, FLASHSALE_TEXT("1-1.0"), &error))
+  CHECK_CONTROLLERS(flashsale_controller_dead_drop(wrong, SALE, FLASHSALE_TEXT("1-1.0"), &error))
+  CHECK_CONTROLLERS(flashsale_controller_audit(wrong, SALE, 0, 1, &differing, NULL, 0, 0, &error))
 #undef CHECK_CONTROLLERS
 }
 
@@ -188,6 +193,7 @@ enum { kBadIdCount = sizeof(kBadIds) / sizeof(kBadIds[0]) };
 
 static void check_ids(void) {
   flashsale_status_t status = FLASHSALE_STATUS_INIT;
+  uint64_t differing = 1;
   char text[8];
   size_t i, size = 1;
   for (i = 0; i < kBadIdCount; ++i) {
@@ -210,6 +216,12 @@ static void check_ids(void) {
     CHECK_ANSWER(flashsale_controller_info(controller, SALE, id, length, text, sizeof(text), &size, &error), BAD);
     CHECK_ANSWER(flashsale_controller_reconcile(controller, id, length, 1, &error), BAD);
     CHECK_ANSWER(flashsale_controller_reopen_accepting_loss(controller, id, length, 1, &error), BAD);
+    CHECK_ANSWER(flashsale_controller_dead(controller, id, length, NULL, 0, 0, &size, &error), BAD);
+    CHECK_ANSWER(flashsale_controller_dead_retry(controller, id, length, FLASHSALE_TEXT("1-1.0"), &error), BAD);
+    CHECK_ANSWER(flashsale_controller_dead_retry(controller, SALE, id, length, &error), BAD);
+    CHECK_ANSWER(flashsale_controller_dead_drop(controller, id, length, FLASHSALE_TEXT("1-1.0"), &error), BAD);
+    CHECK_ANSWER(flashsale_controller_dead_drop(controller, SALE, id, length, &error), BAD);
+    CHECK_ANSWER(flashsale_controller_audit(controller, id, length, 0, 1, &differing, NULL, 0, 0, &error), BAD);
   }
 }
 
@@ -251,6 +263,7 @@ static void check_call_ids(void) {
 }
 
 static void check_numbers(void) {
+  uint64_t differing = 1;
   flashsale_status_t status = FLASHSALE_STATUS_INIT;
   flashsale_item_t items[2];
   flashsale_event_t event;
@@ -282,6 +295,14 @@ static void check_numbers(void) {
   CHECK_ANSWER(flashsale_controller_reconcile(controller, SALE, UINT32_MAX, &error), BAD);
   CHECK_ANSWER(flashsale_controller_reopen_accepting_loss(controller, SALE, 0, &error), BAD);
   CHECK_ANSWER(flashsale_controller_reopen_accepting_loss(controller, SALE, 600001, &error), BAD);
+  CHECK_ANSWER(flashsale_controller_dead(controller, SALE, NULL, 0, 0, NULL, &error), BAD);
+  CHECK_ANSWER(flashsale_controller_dead_retry(controller, SALE, FLASHSALE_TEXT("1-1"), &error), BAD);
+  CHECK_ANSWER(flashsale_controller_dead_drop(controller, SALE, FLASHSALE_TEXT("-1-1.0"), &error), BAD);
+  CHECK_ANSWER(flashsale_controller_audit(controller, SALE, 2, 1, &differing, NULL, 0, 0, &error), BAD);
+  CHECK_ANSWER(flashsale_controller_audit(controller, SALE, -1, 1, &differing, NULL, 0, 0, &error), BAD);
+  CHECK_ANSWER(flashsale_controller_audit(controller, SALE, 0, 0, &differing, NULL, 0, 0, &error), BAD);
+  CHECK_ANSWER(flashsale_controller_audit(controller, SALE, 0, 600001, &differing, NULL, 0, 0, &error), BAD);
+  CHECK_ANSWER(flashsale_controller_audit(controller, SALE, 0, 1, NULL, NULL, 0, 0, &error), BAD);
   CHECK_ANSWER(flashsale_completions_drain(completions, &event, 0, 1, 0, &size, &error), BAD);
   CHECK_ANSWER(flashsale_completions_drain(completions, &event, 4097, 1, 0, &size, &error), BAD);
   CHECK_ANSWER(flashsale_completions_drain(completions, &event, SIZE_MAX, 1, 0, &size, &error), BAD);

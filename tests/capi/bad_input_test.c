@@ -55,6 +55,10 @@ static void check_nulls(void) {
   CHECK_ANSWER(flashsale_controller_info(NULL, NULL, 0, NULL, 0, NULL, 0, NULL, &error), BAD);
   CHECK_ANSWER(flashsale_controller_reconcile(NULL, NULL, 0, 1, &error), BAD);
   CHECK_ANSWER(flashsale_controller_reopen_accepting_loss(NULL, NULL, 0, 1, &error), BAD);
+  CHECK_ANSWER(flashsale_controller_dead(NULL, NULL, 0, NULL, 0, 0, NULL, &error), BAD);
+  CHECK_ANSWER(flashsale_controller_dead_retry(NULL, NULL, 0, NULL, 0, &error), BAD);
+  CHECK_ANSWER(flashsale_controller_dead_drop(NULL, NULL, 0, NULL, 0, &error), BAD);
+  CHECK_ANSWER(flashsale_controller_audit(NULL, NULL, 0, 0, 1, NULL, NULL, 0, 0, &error), BAD);
   CHECK_ANSWER(flashsale_completions_create(0, NULL, &error), BAD);
   CHECK_ANSWER(flashsale_completions_drain(NULL, NULL, 0, 0, 0, &size, &error), BAD);
   CHECK_IS(size, 0);

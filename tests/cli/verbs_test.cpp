@@ -40,15 +40,6 @@ TEST_CASE("a sale's life: every yes is 0, every refusal 3") {
   CHECK(reserve(desk, "ann", "r3").json()["outcome"] == "limit_reached");
   CHECK(reserve(desk, "ann", "r3").code == 3);
   CHECK(desk.flashsale({"resolve", "spring", "--buyer", "ann", "--request", "r3"}).code == 3);
-  const auto turn = [&](const char* verb, const char* request, const char* level) {
-    return desk.flashsale({verb, "spring", "--buyer", "ann", "--request", request, "--level", level, "--json"});
-  };
-  CHECK(turn("release", "r2", "primary").json()["outcome"] == "released");
-  CHECK(turn("release", "r2", "primary").code == 3);
-  CHECK(desk.flashsale({"--timeout", "100ms", "confirm", "spring", "--buyer", "ann", "--request", "r1", "--json"})
-            .json()["outcome"] == "pending");  // nobody works for the database
-  CHECK(turn("confirm", "r1", "primary").json()["outcome"] == "already_confirmed");
-  CHECK(turn("confirm", "r1", "disk").code == 2);
 
   CHECK(desk.json({"pause", "spring"})["phase"] == "paused");
   CHECK(reserve(desk, "bob", "r4").json()["reason"] == "operator");
@@ -68,6 +59,25 @@ TEST_CASE("a sale's life: every yes is 0, every refusal 3") {
   const Ended again = desk.flashsale({"create", "spring", "--item", "shoe=3:2", "--json"});
   CHECK(again.code == 4);
   CHECK(again.json()["error"] == "conflict");
+}
+
+TEST_CASE("confirm and release: a yes is 0, and what is below its level is pending") {
+  const Desk desk;
+  REQUIRE(desk.flashsale({"create", "spring", "--item", "shoe=3:2", "--hold", "15m"}).code == 0);
+  REQUIRE(desk.flashsale({"open", "spring"}).code == 0);
+  REQUIRE(reserve(desk, "ann", "r1").code == 0);
+  REQUIRE(reserve(desk, "ann", "r2").code == 0);
+  CHECK(desk.json({"status", "spring"})["held"] == 2);
+  const auto turn = [&](const char* verb, const char* request, const char* level) {
+    return desk.flashsale({verb, "spring", "--buyer", "ann", "--request", request, "--level", level, "--json"});
+  };
+  CHECK(turn("release", "r2", "primary").json()["outcome"] == "released");
+  CHECK(turn("release", "r2", "primary").code == 3);
+  CHECK(desk.flashsale({"--timeout", "100ms", "confirm", "spring", "--buyer", "ann", "--request", "r1", "--json"})
+            .json()["outcome"] == "pending");  // nobody works for the database
+  CHECK(turn("confirm", "r1", "primary").json()["outcome"] == "already_confirmed");
+  CHECK(turn("confirm", "r1", "disk").code == 2);
+  CHECK(desk.json({"status", "spring"})["held"] == 0);
 }
 
 TEST_CASE("what is wrong is named, with its bound, and exit code 2; stdout stays empty") {

@@ -89,8 +89,6 @@ class World {
   void check_items(const test::MemorySale& rows);
   void check_buyers(const test::MemorySale& rows);
   void check_answers(const test::MemorySale& rows);
-  /// A rebuilt hold begins anew.
-  bool was_rebuilt() const { return network_.written_ms.rbegin()->first.first > 1; }
   void check_written(const Heard& heard);
   void check_order(const Heard& heard, const test::MemorySale& rows);
   void check_refusals(const test::MemorySale& rows);
@@ -349,7 +347,7 @@ void World::check_answers(const test::MemorySale& rows) {
     orders_of[heard.key()].insert(id);
     if (heard.answer->hold_until_ms > 0) hold_until[id] = std::max(hold_until[id], heard.answer->hold_until_ms);
     if (heard.is(Outcome::confirmed) && hold_until[id] > 0 && heard.from_ms + kEpochMs > hold_until[id] &&
-        !network_.faults().clock && !was_rebuilt())
+        !network_.faults().clock)
       violate("{} was confirmed {} ms after its hold", to_string(id), heard.from_ms + kEpochMs - hold_until[id]);
     check_order(heard, rows);
   }
@@ -390,7 +388,7 @@ void World::check_order(const Heard& heard, const test::MemorySale& rows) {
   if ((heard.is(Outcome::released) || heard.is(Outcome::already_released)) && row.state != OrderState::released)
     violate("{} was released and is {}", to_string(id), name(row.state));
   // Time that is set back gives a hold its time again: a look at the clock is not written down.
-  if (heard.is(Outcome::expired) && !network_.faults().clock && !was_rebuilt() && row.state != OrderState::expired &&
+  if (heard.is(Outcome::expired) && !network_.faults().clock && row.state != OrderState::expired &&
       row.state != OrderState::reserved)
     violate("{} had expired and is {}", to_string(id), name(row.state));
 }
