@@ -35,7 +35,7 @@ import flashsale.aio  # noqa: E402
 
 ITEM = "sneaker-42"
 TASKS = 1000
-CONNECTIONS = 64  # of redis.asyncio: the best of 16, 64, 256 and 1,000
+CONNECTIONS = 64  # of redis.asyncio
 NEVER_MS = 9_000_000_000_000
 SCRIPT = (ROOT / "lua/reserve.lua").read_text()
 
