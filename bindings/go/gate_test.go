@@ -40,6 +40,7 @@ func TestAnOrderIsReservedOnceHoweverOftenItIsAskedFor(t *testing.T) {
 
 func TestAReservationIsConfirmedOrReleasedOnce(t *testing.T) {
 	s := openShop(t, usual)
+	defer serve(t, s)() // a confirm is answered once the database has it
 	does := func(what string, ask func(context.Context, Call) (Answer, error), buyer string, expected Outcome) {
 		t.Helper()
 		answer, err := ask(background, s.call(buyer, "click-1"))
@@ -57,6 +58,19 @@ func TestAReservationIsConfirmedOrReleasedOnce(t *testing.T) {
 	does("confirm what is released", s.gate.Confirm, "bob", AlreadyReleased)
 	does("reserve again", s.gate.Reserve, "bob", AlreadyReleased)
 	does("confirm nothing", s.gate.Confirm, "eve", NotReserved)
+}
+
+// serve runs a worker for the shop's sale until the function that it returns is called.
+func serve(t *testing.T, s *shop) func() {
+	worker := Must(NewWorker(s.pool, s.sink, Options{"worker.sales": s.sale}))
+	ctx, stop := context.WithCancel(background)
+	served := make(chan error, 1)
+	go func() { served <- worker.Run(ctx) }()
+	return func() {
+		stop()
+		<-served
+		worker.Close()
+	}
 }
 
 func TestRefusalsAreOutcomesAndWrongCallsAreErrors(t *testing.T) {

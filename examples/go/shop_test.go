@@ -38,6 +38,12 @@ func openSale(t *testing.T, sale string, units int64) *flashsale.Controller {
 	terms := flashsale.Sale{ID: sale, Items: []flashsale.Item{{ID: "sneaker-42", Units: units, Limit: 2}}}
 	check(t, sales.CreateSale(context.Background(), terms))
 	check(t, sales.Open(context.Background(), sale))
+	// A confirm is answered once a worker has carried it into the database.
+	worker := flashsale.Must(flashsale.NewWorker(pool, sink, flashsale.Options{"worker.sales": sale}))
+	ctx, stop := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- worker.Run(ctx) }()
+	t.Cleanup(func() { stop(); <-served; worker.Close() })
 	return sales
 }
 
