@@ -62,8 +62,8 @@ class StockGate {
   /// Errors as reserve, always with effect none. Blocks at most the timeout; one round trip, shared.
   [[nodiscard]] Result<Answer> resolve(const OrderKey& order, CallOptions options = {});
 
-  /// What a page polls after the sale: as resolve, but from a replica where one is fit. `not_reserved` comes from the
-  /// primary only, and is not final. Errors and cost as resolve.
+  /// What a page polls after the sale: as resolve, but from a replica where one is fit. `not_reserved` and `expired`
+  /// come from the primary only; the first is not final. Errors and cost as resolve.
   [[nodiscard]] Result<Answer> status(const OrderKey& order, CallOptions options = {});
 
   /// Hands in `count` calls; each accepted one yields exactly one event in `queue`. Strings are copied before it
