@@ -98,8 +98,9 @@ class Actor {
   }
 
   void hear_of_order(const Answer& answer, Known& known) {
-    if (verb_ == Verb::reserve && (known.lived.item != item_ || known.lived.quantity != quantity_))
-      return must(answer, false);  // a conflict, and nothing else
+    if (verb_ == Verb::reserve && known.lived.item != item_)  // a conflict, unless the view refuses the other item
+      return must(answer, answer.outcome == Outcome::sold_out);
+    if (verb_ == Verb::reserve && known.lived.quantity != quantity_) return must(answer, false);  // a conflict only
     must(answer, to_string(answer.order) == known.order);
     Life& life = known.lived.life;
     switch (life) {
