@@ -109,14 +109,16 @@ class Caller {
     return input_.ConsumeIntegralInRange(0, 15) == 0 ? nullptr : right;
   }
 
-  /// Room for a struct, all of it the fuzzer's bytes or zeroes behind a right one.
+  /// Room for a right struct, with any size that it may claim, and sometimes a field behind it that no version knows.
+  /// What is inside stays right: it may be a pointer, which no library can check.
   template <class Record>
   Record* record(Room& room, const Record& right) {
     room.fill(0);
     std::memcpy(room.data(), &right, sizeof(right));
     auto* const made = reinterpret_cast<Record*>(room.data());
     if (input_.ConsumeIntegralInRange(0, 3) == 0) made->struct_size = input_.ConsumeIntegral<std::uint32_t>() % 8192;
-    if (input_.ConsumeIntegralInRange(0, 7) == 0) room[input_.ConsumeIntegralInRange<std::size_t>(4, 4095)] = 1;
+    if (input_.ConsumeIntegralInRange(0, 7) == 0)
+      room[input_.ConsumeIntegralInRange<std::size_t>(sizeof(Record), 4095)] = 1;
     return input_.ConsumeIntegralInRange(0, 15) == 0 ? nullptr : made;
   }
 
