@@ -4,9 +4,9 @@
 --
 -- KEYS[1] fs:{S}:meta    hash
 -- KEYS[2] fs:{S}:buyers  hash
--- ARGV[1] epoch  [2] uuid of the sale  [3] not_after_ms  [4] nonce
--- ARGV[5] four bytes a request, as reserve.lua's first four; item 0 with quantity 0 asks about the request alone
--- ARGV[6..] two runs of n: buyers, requests
+-- ARGV[1] epoch  [2] uuid of the sale  [3] not_after_ms  [4] nonce  [5] the highest seq that the caller has heard of
+-- ARGV[6] four bytes a request, as reserve.lua's first four; item 0 with quantity 0 asks about the request alone
+-- ARGV[7..] two runs of n: buyers, requests
 -- Returns as reserve.lua, with two letters of its own: u nothing is reserved; o would be reserved; and in the place of
 -- hold_until_ms 1 on a replica, else 0: a primary that was demoted has the very history of the new one, and lags.
 -- Cost: O(batch).
@@ -29,8 +29,12 @@ if m[6] ~= A[1] or m[13] ~= A[2] then return refuse('stale', now) end
 if not find(A[3], '^[1-9]%d*$') or now > tonumber(A[3]) then return refuse('late', now) end
 
 local k = tonumber(m[17])
-local H, n = A[5], #A[5] / 4
-if n < 1 or n > 512 or n % 1 ~= 0 or #A ~= 5 + 2 * n then return redis.error_reply('FLASHSALE ARGV') end
+local H, n = A[6], #A[6] / 4
+if n < 1 or n > 512 or n % 1 ~= 0 or #A ~= 6 + 2 * n or not find(A[5], '^%d+$') then
+  return redis.error_reply('FLASHSALE ARGV')
+end
+local on_replica = find(info, 'role:slave', 1, true)
+if not on_replica and tonumber(m[9]) < tonumber(A[5]) then return refuse('fenced', now) end  -- as reserve.lua
 
 local opens, closes, reopen = tonumber(m[3]), tonumber(m[4]), tonumber(m[5])
 local shut, opens_in = nil, 0
@@ -59,7 +63,7 @@ for j = 1, k do
   if now < tonumber(items[f]) then left[j] = 0 end
 end
 
-local B, R = 5, 5 + n
+local B, R = 6, 6 + n
 local function invalid(id) return #id > 64 or not find(id, '^[a-z0-:@-Z_.-]+$') end
 local has = call('HMGET', KEYS[2], unpack(A, B + 1, B + n))
 local letters, retried = {}, {}
@@ -93,4 +97,4 @@ for i = 1, n do
 end
 return {A[4], 'ok', now, m[9], table.concat(letters), table.concat(left, ' '), table.concat(sold, ' '),
   table.concat(reopens, ' '), standing, tonumber(m[16]),
-  find(info, 'role:slave', 1, true) and 1 or 0, unpack(retried)}
+  on_replica and 1 or 0, unpack(retried)}

@@ -6,8 +6,8 @@
 --       \-----expire.lua--> x expiring ---credit.lua--> e expired
 --
 -- KEYS[1] fs:{S}:meta  KEYS[2] fs:{S}:buyers  KEYS[3] fs:{S}:journal  KEYS[4] fs:{S}:holds (only in a sale with holds)
--- ARGV[1] epoch  [2] uuid of the sale  [3] not_after_ms  [4] nonce  [5] confirm or release
--- ARGV[6..] two runs of n: buyers, requests
+-- ARGV[1] epoch  [2] uuid of the sale  [3] not_after_ms  [4] nonce  [5] the highest seq that the caller has heard of
+-- ARGV[6] confirm or release  [7..] two runs of n: buyers, requests
 -- Returns {nonce, verdict, now_ms} as reserve.lua, or {nonce, 'ok', now_ms, seq, letters, then the id of each order
 --   found}
 --   letters: M moved just now; i invalid; u nothing is reserved; C G D X E K: not moved, for it is in that state
@@ -29,10 +29,18 @@ if now < tonumber(m[7]) then now = tonumber(m[7]) end
 if m[2] ~= A[1] or m[8] ~= A[2] then return refuse('stale', now) end
 if not find(A[3], '^[1-9]%d*$') or now > tonumber(A[3]) then return refuse('late', now) end
 
-local to = ({confirm = 'c', release = 'g'})[A[5]]
-local n = (#A - 5) / 2
-if not to or n < 1 or n > 512 or n % 1 ~= 0 then return redis.error_reply('FLASHSALE ARGV') end
-local B, R = 5, 5 + n
+local to = ({confirm = 'c', release = 'g'})[A[6]]
+local n = (#A - 6) / 2
+if not to or n < 1 or n > 512 or n % 1 ~= 0 or not find(A[5], '^%d+$') then
+  return redis.error_reply('FLASHSALE ARGV')
+end
+-- The caller has heard of more than this Redis knows: the sale was put back to an earlier state of the same history,
+-- which INFO cannot tell. Nobody may sell on until it is reconciled.
+if tonumber(m[5]) < tonumber(A[5]) then
+  call('HSET', KEYS[1], 'hist', '-')
+  return refuse('fenced', now)
+end
+local B, R = 6, 6 + n
 local function invalid(id) return #id < 1 or #id > 64 or find(id, '[^%w_.:@-]') end
 
 local has = call('HMGET', KEYS[2], unpack(A, B + 1, B + n))
@@ -72,7 +80,7 @@ if #entry > 0 then
   seq = string.format('%d', m[5] + 1)
   local id, now_text = A[1] .. '-' .. seq, string.format('%d', now)
   local x = redis.pcall('XADD', KEYS[3], 'NOMKSTREAM', id, 'h',
-    '1 ' .. A[5] .. ' ' .. A[4] .. ' ' .. m[6] .. ' ' .. now_text .. ' 0', unpack(entry))
+    '1 ' .. A[6] .. ' ' .. A[4] .. ' ' .. m[6] .. ' ' .. now_text .. ' 0', unpack(entry))
   if x ~= id then return refuse('fenced', now) end
   call('HSET', KEYS[1], 'seq', seq, 'link', A[4], 'last_ms', now_text)
   call('HSET', KEYS[2], unpack(records))

@@ -5,10 +5,10 @@
 -- KEYS[2] fs:{S}:buyers   hash: '#' = epoch; buyer -> record
 -- KEYS[3] fs:{S}:journal  stream   (in list mode: fs:{S}:orders, list)
 -- KEYS[4] fs:{S}:holds    zset     (only in a sale with holds)
--- ARGV[1] epoch  [2] uuid of the sale  [3] not_after_ms  [4] nonce
--- ARGV[5] ten bytes a request: item's index from 1 (0: the sale has no such item), quantity in 3 digits of base 128,
+-- ARGV[1] epoch  [2] uuid of the sale  [3] not_after_ms  [4] nonce  [5] the highest seq that the caller has heard of
+-- ARGV[6] ten bytes a request: item's index from 1 (0: the sale has no such item), quantity in 3 digits of base 128,
 --   then the lengths of its body's stem, its buyer, its request and its body (this one in 3 digits of base 256)
--- ARGV[6] buyer and request of each, one behind the other  [7] their bodies. Redis parses, copies and frees every
+-- ARGV[7] buyer and request of each, one behind the other  [8] their bodies. Redis parses, copies and frees every
 --   argument and so does Lua, which costs several times what cutting a piece out of a string costs.
 --   stem  "<item> <quantity> <index>"      item by its index; also a part of the record, so that nothing is formatted
 --   body  "<stem> <request> <payload>"
@@ -45,8 +45,16 @@ if m[6] ~= A[1] or m[13] ~= A[2] then return refuse('stale', now) end
 if not find(A[3], '^[1-9]%d*$') or now > tonumber(A[3]) then return refuse('late', now) end
 
 local k = tonumber(m[17])
-local H, ids, bodies, n = A[5], A[6], A[7], #A[5] / 10
-if n < 1 or n > 512 or n % 1 ~= 0 or #A ~= 7 then return redis.error_reply('FLASHSALE ARGV') end
+local H, ids, bodies, n = A[6], A[7], A[8], #A[6] / 10
+if n < 1 or n > 512 or n % 1 ~= 0 or #A ~= 8 or not find(A[5], '^%d+$') then
+  return redis.error_reply('FLASHSALE ARGV')
+end
+-- The caller has heard of more than this Redis knows: the sale was put back to an earlier state of the same history,
+-- which INFO cannot tell. Nobody may sell on until it is reconciled.
+if tonumber(m[9]) < tonumber(A[5]) then
+  call('HSET', KEYS[1], 'hist', '-')
+  return refuse('fenced', now)
+end
 local buyers, requests, body_at = {}, {}, {}
 do
   local p, y = 1, 1

@@ -73,10 +73,13 @@ void BatchEncoder::begin(std::string_view script_name, const SaleTerms& terms, s
                    {"EVALSHA", script(script_name).sha1, kCounts[key_count], terms.keys.meta, terms.keys.buyers});
   if (key_count >= 3) command().push_back(terms.queue == QueueMode::list ? terms.keys.orders : terms.keys.journal);
   if (key_count >= 4) command().push_back(terms.keys.holds);
-  const auto from = arena_.size();
-  append(arena_, static_cast<std::uint64_t>(std::max<std::int64_t>(not_after_ms, 1)));
-  const auto not_after = keep(from);
-  command().insert(command().end(), {terms.epoch, terms.uuid, not_after, nonce});
+  const auto number = [&](std::uint64_t value) {
+    const auto from = arena_.size();
+    append(arena_, value);
+    return keep(from);
+  };
+  const auto not_after = number(static_cast<std::uint64_t>(std::max<std::int64_t>(not_after_ms, 1)));
+  command().insert(command().end(), {terms.epoch, terms.uuid, not_after, nonce, number(terms.seen_seq)});
 }
 
 void BatchEncoder::put_terms(std::string& header, std::size_t item, std::uint32_t quantity) {

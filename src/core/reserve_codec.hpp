@@ -20,7 +20,8 @@ namespace flashsale::core {
 struct SaleTerms {
   explicit SaleTerms(std::string_view sale) : keys(sale) {}
   Keys keys;
-  std::string epoch;  ///< decimal
+  std::string epoch;           ///< decimal
+  std::uint64_t seen_seq = 0;  ///< the highest seq of that epoch that the process has heard of: Redis must know it
   std::string uuid;
   QueueMode queue = QueueMode::journal;
   bool holds = false;

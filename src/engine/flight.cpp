@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/numbers.hpp"
 #include "core/sale_meta.hpp"
 #include "core/scripts.hpp"
 #include "engine/counters.hpp"
@@ -27,6 +28,14 @@ Answer fenced_answer() {
   answer.reason = PauseReason::fenced;
   answer.retry_after_ms = kFencedRetry.count();
   return answer;
+}
+
+/// What a node would say that decides nothing any more.
+Reply demoted() {
+  Reply reply;
+  reply.type = Reply::Type::error;
+  reply.text = "READONLY the node was left behind";
+  return reply;
 }
 
 /// True for what Redis does not remember: a copy of the request may still be judged otherwise.
@@ -225,11 +234,25 @@ core::Step Flight::await() {
 // What must be known before a batch can be written: the node's clock and the sale's terms.
 core::Step Flight::prepare(bool& ready) {
   if (auto error = learn_clock(*lease_.get(), slice())) return flow_.stopped(*error);
-  if (terms_.find(heading_.sale) == terms_.end())
+  auto known = terms_.find(heading_.sale);
+  if (known != terms_.end() && !is_current(known->second)) {
+    terms_.erase(known);
+    known = terms_.end();
+  }
+  if (known == terms_.end())
     if (const auto step = read_terms(); step != core::Step::send) return step;
   if (heading_.waits_for_replicas) return count_replicas(ready);
   ready = true;
   return core::Step::send;
+}
+
+/// Takes over what this process has heard of the sale; false: of a later epoch, so whoever told these terms was left
+/// behind.
+bool Flight::is_current(core::SaleTerms& terms) const {
+  const Position mark = shared_.seen.mark(heading_.sale, terms.uuid);
+  const auto epoch = core::to_number<std::uint64_t>(terms.epoch).value_or(0);
+  terms.seen_seq = mark.epoch == epoch ? mark.seq : 0;
+  return mark.epoch <= epoch;
 }
 
 core::Step Flight::read_terms() {
@@ -257,7 +280,8 @@ core::Step Flight::read_terms() {
     terms.items.push_back(std::move(item.item));
     terms.limits.push_back(static_cast<std::uint32_t>(std::clamp<std::int64_t>(item.limit, 0, kQuantityMax)));
   }
-  shared_.seen.add(heading_.sale);
+  if (!is_current(terms) && !heading_.from_replica) return flow_.replied(demoted());
+  if (!heading_.from_replica) shared_.seen.heard(heading_.sale, terms.uuid, {meta->epoch, meta->seq});
   if (terms_.size() >= kTermsMax) terms_.clear();
   terms_.emplace(heading_.sale, std::move(terms));
   fresh_terms_ = true;
@@ -360,13 +384,11 @@ void Flight::settle() {
   failures_ = 0;
   if (reply->now_ms > 0) note_clock(*lease_.get(), reply->now_ms);
   if (looking_ && !heading_.from_replica && reply->hold_until_ms != 0) {  // demoted since the pool last looked
-    Reply demoted;
-    demoted.type = Reply::Type::error;
-    demoted.text = "READONLY the node is a replica";
-    step_ = flow_.replied(demoted);
+    step_ = flow_.replied(demoted());
     return;
   }
   if (reply->verdict == core::Verdict::ok) {
+    if (!heading_.from_replica) shared_.seen.heard(heading_.sale, terms.uuid, reply->at);
     counters().batch_requests.add(aboard_.size());
     const bool tells_of_items = looking_ || heading_.errand == Errand::reserve;
     if (tells_of_items && shared_.options.view)

@@ -48,6 +48,7 @@ class Flight {
   void drop_unsupported();
   void close_ranks();
   core::Step prepare(bool& ready);
+  bool is_current(core::SaleTerms& terms) const;
   core::Step read_terms();
   core::Step count_replicas(bool& ready);
   std::vector<Command> with_wait(const std::vector<Command>& batch);

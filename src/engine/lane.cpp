@@ -25,16 +25,6 @@ void count(const Result<Answer>& answer) {
 
 }  // namespace
 
-void SeenSales::add(std::string_view sale) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  if (sales_.size() < kMax) sales_.emplace(sale);
-}
-
-bool SeenSales::has(std::string_view sale) const {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  return sales_.find(sale) != sales_.end();
-}
-
 void Lane::borrow(RequestList& nodes, std::size_t count) {
   const std::lock_guard<std::mutex> lock(mutex_);
   while (nodes.size() < count) {

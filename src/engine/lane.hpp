@@ -14,7 +14,6 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -22,24 +21,13 @@
 #include "engine/flight.hpp"
 #include "engine/parking.hpp"
 #include "engine/request.hpp"
+#include "engine/seen_sales.hpp"
 #include "engine/unsettled.hpp"
 #include "engine/view_keeper.hpp"
 #include "flashsale/connection_pool.hpp"
 #include "flashsale/options.hpp"
 
 namespace flashsale::engine {
-
-/// The sales that a gate has seen: one that is gone then was lost, not misspelt. Bounded. Thread-safe.
-class SeenSales {
- public:
-  void add(std::string_view sale);
-  bool has(std::string_view sale) const;
-
- private:
-  static constexpr std::size_t kMax = 4096;
-  mutable std::mutex mutex_;
-  std::set<std::string, std::less<>> sales_;  // guarded by mutex_
-};
 
 /// What the lanes of one gate share.
 struct LaneShared {

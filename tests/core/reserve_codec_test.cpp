@@ -49,7 +49,9 @@ Reply good_reply() {
 TEST_SUITE("core/reserve_codec") {
   TEST_CASE("a batch is written as reserve.lua reads it") {
     BatchEncoder encoder;
-    const SaleTerms journal = terms(), list = terms(QueueMode::list);
+    SaleTerms journal = terms();
+    journal.seen_seq = 41;
+    const SaleTerms list = terms(QueueMode::list);
     const std::vector<Asked> asked{{"ann", "r1", "hat", "pay load", 130}, {"bob", "r2", "sock", "", 1}};
     const auto& commands = encoder.reserve(journal, asked, 99, "nonce");
     REQUIRE(commands.size() == 1);
@@ -63,6 +65,7 @@ TEST_SUITE("core/reserve_codec") {
                            "u",
                            "99",
                            "nonce",
+                           "41",
                            std::string_view("\x02\x00\x01\x02\x07\x03\x02\x00\x00\x13"
                                             "\x00\x00\x00\x01\x05\x03\x02\x00\x00\x09",
                                             20),
@@ -79,7 +82,7 @@ TEST_SUITE("core/reserve_codec") {
     const std::vector<Asked> asked{{"ann", "r1", "", "", 0}};
     CHECK(encoder.reserve(held, asked, 9, "n")[0][6] == "fs:{s}:holds");
     const auto& look = encoder.look(held, asked, 9, "n")[0];
-    CHECK(look.size() == 5 + 5 + 2);
+    CHECK(look.size() == 5 + 6 + 2);
     CHECK(look[2] == "2");
   }
 

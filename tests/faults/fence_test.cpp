@@ -7,6 +7,7 @@
 #include "core/keyspace.hpp"
 #include "engine/reconcile.hpp"
 #include "flashsale/order_worker.hpp"
+#include "flashsale/stock_gate.hpp"
 #include "support/served_sale.hpp"
 
 using namespace flashsale;
@@ -98,6 +99,34 @@ TEST_CASE("after a restart from an old snapshot the database's orders are all th
   redis.start();
   CHECK(sale.sell({{"nobody", "click"}}) == "fenced");
   recover_and_sell_the_rest(sale, 20);
+}
+
+TEST_CASE("a sale put back to an earlier state under the same history is fenced by whoever saw more, and comes back") {
+  PrivateRedis redis;
+  ServedSale sale(redis);
+  const core::Keys keys(sale.id);
+  StockGate gate(sale.pool, {milliseconds{20'000}});
+  const auto reserve = [&](const std::string& buyer) {
+    return gate.reserve({SaleId{sale.id}, ItemId{"shoe"}, BuyerId{buyer}, RequestId{"click"}});
+  };
+  sale.sell_to_crowd("stored", 20);
+  persist(sale);
+  std::map<std::string, std::string> kept;
+  for (const std::string& key : {keys.meta, keys.buyers, keys.journal}) kept[key] = redis.command({"DUMP", key}).text;
+  sale.sell_to_crowd("forgotten", 19);
+  const auto seen = reserve("forgotten");
+  REQUIRE((seen && seen->outcome == Outcome::reserved));
+  sale.won[to_string(seen->order)] = {"forgotten", "click"};
+  for (const auto& [key, value] : kept)
+    REQUIRE(redis.command({"RESTORE", key, "0", value, "REPLACE"}).type != Reply::Type::error);
+
+  const auto fenced = reserve("nobody");
+  REQUIRE(fenced);
+  CHECK(fenced->outcome == Outcome::paused);
+  CHECK(fenced->reason == PauseReason::fenced);
+  CHECK(sale.sell({{"nobody", "click"}}) == "fenced");  // also for those who saw less
+  recover_and_sell_the_rest(sale, 20);
+  CHECK(reserve("stored0")->outcome == Outcome::already_reserved);
 }
 
 TEST_CASE("after FLUSHALL the sale is absent, and comes back from the database") {

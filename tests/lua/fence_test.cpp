@@ -22,7 +22,8 @@ struct Attempt {
 std::vector<Attempt> attempts(ScriptedSale& sale) {
   const auto reserve = sale.reserve_command({one("ann", "r1")});
   std::vector<std::string> arguments(reserve.begin() + 6, reserve.end());
-  std::vector<std::string> look(arguments.begin(), arguments.begin() + 7);
+  std::vector<std::string> look(arguments.begin(), arguments.begin() + 8);
+  look[5].resize(4);
   std::vector<std::string> retire = sale.control_arguments("");
   retire.resize(5);
   std::vector<std::string> credit = sale.head_arguments();
@@ -153,6 +154,43 @@ TEST_CASE("every script that writes an entry is fenced where the journal is ahea
   for (const Attempt& attempt : attempts(sale)) {
     INFO(attempt.name);
     if (writes_an_entry(attempt)) CHECK(attempt.verdict() == "fenced");
+  }
+  CHECK(sale.everything() == before);
+}
+
+TEST_CASE("a sale that is put back to less than its caller has heard of is fenced, from then on for everybody") {
+  ScriptedSale sale;
+  sale.reserve({one("winner", "r1")});
+  const auto seq = sale.reserve({one("bob", "r1")}).at.seq;
+  sale.terms.seen_seq = seq;
+  CHECK(sale.reserve({one("carl", "r1")}).verdict == core::Verdict::ok);
+  sale.terms.seen_seq = seq + 2;
+  const auto before = sale.everything();
+  SUBCASE("noticed by reserve") { CHECK(sale.reserve({one("dora", "r1")}).verdict == core::Verdict::fenced); }
+  SUBCASE("noticed by confirm") {
+    CHECK(sale.move(Verb::confirm, {one("winner", "r1")}).verdict == core::Verdict::fenced);
+  }
+  SUBCASE("noticed by look, which cannot write") {
+    CHECK(sale.look({one("winner", "r1")}).verdict == core::Verdict::fenced);
+    CHECK(sale.everything() == before);
+    return;
+  }
+  sale.terms.seen_seq = 0;
+  CHECK(sale.reserve({one("dora", "r1")}).verdict == core::Verdict::fenced);
+  CHECK(sale.look({one("winner", "r1")}).verdict == core::Verdict::fenced);
+}
+
+TEST_CASE("a seq that is no number is refused, and fences nothing") {
+  ScriptedSale sale;
+  const auto before = sale.everything();
+  for (const Attempt& good : attempts(sale)) {
+    if (good.name != "reserve" && good.name != "look" && good.name != "move") continue;
+    for (const std::string seen : {"", "nan", "inf", "-1", "1e9", " 1", "0x7"}) {
+      Attempt attempt = good;
+      attempt.arguments[4] = seen;
+      INFO(attempt.name << " with '" << seen << "'");
+      CHECK(run_lua(attempt.name, attempt.keys, attempt.arguments).type == Reply::Type::error);
+    }
   }
   CHECK(sale.everything() == before);
 }

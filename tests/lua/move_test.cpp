@@ -134,15 +134,15 @@ TEST_SUITE("lua/move") {
     sale.reserve({one("ann", "r1")});
     const auto before = sale.everything();
     auto command = sale.move_command(Verb::confirm, {one("ann", "r1")});
-    REQUIRE(command.size() == 14);
+    REQUIRE(command.size() == 15);
     for (const auto& spoil : std::vector<std::function<void(std::vector<std::string>&)>>{
-             [](auto& words) { words[11] = "expire"; }, [](auto& words) { words.pop_back(); },
-             [](auto& words) { words.resize(12); }}) {
+             [](auto& words) { words[12] = "expire"; }, [](auto& words) { words.pop_back(); },
+             [](auto& words) { words.resize(13); }}) {
       auto words = command;
       spoil(words);
       CHECK(verdict(run(words)).find("FLASHSALE ARGV") != std::string::npos);
     }
-    command[12] = "a b";
+    command[13] = "a b";
     CHECK(run(command).elements.at(4).text == "i");
     CHECK(sale.everything() == before);
   }

@@ -235,7 +235,7 @@ TEST_CASE("reserve.lua has no item 0 and none behind the last") {
   auto words = sale.reserve_command({one("ann", "r1")});
   for (const int item : {0, 2, 127, 255}) {
     INFO(item);
-    words.at(10)[0] = static_cast<char>(item);
+    words.at(11)[0] = static_cast<char>(item);
     CHECK(redis().command({words.begin(), words.end()}).elements.at(4).text == "n");
   }
 }
@@ -246,14 +246,14 @@ TEST_CASE("reserve.lua and look.lua take no batch whose parts do not fit togethe
   const auto good = sale.reserve_command({one("ann", "r1"), one("bob", "r2")});
   for (const std::size_t header_bytes : {0, 1, 3, 5, 7, 9, 10, 19, 21, 30}) {
     auto words = good;
-    words.at(10) = std::string(header_bytes, '\1');
+    words.at(11) = std::string(header_bytes, '\1');
     INFO(header_bytes);
     CHECK(is_bad_call(words));
     words.at(1) = core::script("look").sha1;
     CHECK(is_bad_call(words));
   }
   auto words = good;
-  for (const std::size_t part : {11, 12}) {
+  for (const std::size_t part : {12, 13}) {
     words = good;
     words.at(part).pop_back();
     CHECK(is_bad_call(words));

@@ -60,10 +60,10 @@ constexpr PlantedBug kBugs[] = {
     {"a restock counts as often as it is sent", "restock", "if done then\n", "if false then\n", "wire crash"},
     {"stock is lowered below what was sold", "restock", "if (becomes < booked and becomes < total) or ", "if ",
      "crash"},
-    {"a look is answered on a history that is over", "look",
+    {"a look is answered on a history that is over, whatever its caller has heard of", "look",
      "if not find(info, '\\nmaster_replid:' .. m[7] .. '\\r', 1, true) then return "
      "refuse('fenced') end",
-     "", "lag"},
+     "A[5] = '0'", "lag"},
     {"a rebuild forgets all buyers of a chunk but the first", "rebuild",
      "elseif A[4] == 'buyers' then call('HSET', KEYS[2], unpack(A, 5))",
      "elseif A[4] == 'buyers' then call('HSET', KEYS[2], unpack(A, 5, 6))", "restart"},
