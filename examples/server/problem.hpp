@@ -18,7 +18,7 @@ struct Problem {
   std::string_view code{};
   std::string detail{};
   std::string_view effect{};
-  std::string_view field{};
+  std::string field{};  ///< owned: it may be a name out of a body that is gone when the problem is told
   std::string_view reason{};
   std::string order{};
   std::string allow{};               ///< of 405: the header

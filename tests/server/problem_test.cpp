@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <nlohmann/json.hpp>
+#include <string>
 
 using namespace flashsale;
 using namespace server;
@@ -75,5 +76,16 @@ TEST_SUITE("problem") {
     const auto body = nlohmann::json::parse(to_response(Verb::reserve, lost, "s", "r").body);
     CHECK(body["effect"] == "unknown");
     CHECK(body["detail"].get<std::string>().find("Idempotency-Key") != std::string::npos);
+  }
+
+  TEST_CASE("a refused field is named also when what it was read from is gone") {
+    std::string name = "a member of the body";
+    const std::string expected = name;
+    try {
+      refuse_field(name, "it must be a string");
+    } catch (const Refused& refused) {
+      name.assign(name.size(), '?');
+      CHECK(nlohmann::json::parse(to_response(refused.problem).body)["field"] == expected);
+    }
   }
 }

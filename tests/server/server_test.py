@@ -384,7 +384,7 @@ class Bounds(unittest.TestCase):
                 sock.close()
         self.assertEqual(len(idle), wanted)
         print(f"10,000 idle connections: {used:.0f} MiB resident")
-        if "asan" not in os.environ["FLASHSALE_BIN_DIR"]:
+        if not os.environ.get("FLASHSALE_SANITIZE"):  # whose memory is a multiple
             self.assertLess(used, 200)
 
 

@@ -146,7 +146,10 @@ class Shop:
     def close(self):
         for process in reversed(self.processes):
             process.stop()
+        found = [process.said() for process in self.processes if "Sanitizer" in process.said()]
         shutil.rmtree(self.folder)
+        if found:
+            raise AssertionError(found[0])
 
 
 class Buyer:
