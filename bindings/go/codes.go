@@ -117,6 +117,17 @@ const (
 
 func (l LogLevel) String() string { return name("log", int32(l)) }
 
+// Fate is what was decided about an order that was set aside.
+type Fate int32
+
+const (
+	FateDead    Fate = C.FLASHSALE_FATE_DEAD    // nothing yet
+	FateRetried Fate = C.FLASHSALE_FATE_RETRIED // it is an order again
+	FateDropped Fate = C.FLASHSALE_FATE_DROPPED // it is given up, its units are for sale again
+)
+
+func (f Fate) String() string { return name("fate", int32(f)) }
+
 // codeTable is the library's own table of its constants, so that a name has one spelling in every language.
 type codeTable struct {
 	names      map[string]map[int32]string // by kind

@@ -27,6 +27,7 @@ func TestEveryConstantHasTheLibrarysName(t *testing.T) {
 		{"journal list", func(v int32) fmt.Stringer { return Queue(v) }, int32(QueueJournal)},
 		{"primary replica", func(v int32) fmt.Stringer { return Role(v) }, int32(RolePrimary)},
 		{"info warning alarm", func(v int32) fmt.Stringer { return LogLevel(v) }, int32(LogInfo)},
+		{"dead retried dropped", func(v int32) fmt.Stringer { return Fate(v) }, int32(FateDead)},
 		{"none unknown", func(v int32) fmt.Stringer { return Effect(v) }, int32(EffectNone)},
 	} {
 		for i, name := range strings.Fields(row.names) {

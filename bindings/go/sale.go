@@ -41,6 +41,7 @@ type Status struct {
 	At             Position // the last entry written
 	Watermark      Position // the last entry known to be in the database
 	Waiting        uint64   // entries (journal) or orders (list) not handed over yet
+	Held           uint64   // orders whose hold runs: neither confirmed nor given back
 	Items          []ItemStatus
 }
 
@@ -104,6 +105,7 @@ func toStatus(record *C.flashsale_status_t, items []C.flashsale_item_t) Status {
 		At:        Position{uint64(record.at_epoch), uint64(record.at_seq)},
 		Watermark: Position{uint64(record.watermark_epoch), uint64(record.watermark_seq)},
 		Waiting:   uint64(record.waiting),
+		Held:      uint64(record.held),
 	}
 	for i := range items {
 		status.Items = append(status.Items, ItemStatus{ID: C.GoString(&items[i].item[0]), Total: int64(items[i].total),

@@ -163,9 +163,11 @@ enum { FLASHSALE_ROLE_PRIMARY = 0, FLASHSALE_ROLE_REPLICA = 1 };
 enum { FLASHSALE_LOG_INFO = 1, FLASHSALE_LOG_WARNING = 2, FLASHSALE_LOG_ALARM = 3 };
 
 /** What was decided about an order that was set aside. */
-#define FLASHSALE_FATE_DEAD 0    /**< nothing yet */
-#define FLASHSALE_FATE_RETRIED 1 /**< it is an order again */
-#define FLASHSALE_FATE_DROPPED 2 /**< it is given up, its units are for sale again */
+enum {
+  FLASHSALE_FATE_DEAD = 0,    /**< nothing yet */
+  FLASHSALE_FATE_RETRIED = 1, /**< it is an order again */
+  FLASHSALE_FATE_DROPPED = 2  /**< it is given up, its units are for sale again */
+};
 
 /** For flashsale_controller_schedule: leave this time as it is. */
 #define FLASHSALE_UNCHANGED ((int64_t)-1)
@@ -282,13 +284,12 @@ typedef struct flashsale_status_t {
   uint32_t item_count;       /**< how many items the sale has: 1..64 */
   uint32_t reserved;         /**< 0 */
   char phase[16];            /**< what a page should call it now: not_started, open, paused, draining, ended */
+  uint64_t held;             /**< orders whose hold runs: neither confirmed nor given back */
 } flashsale_status_t;
 
 /** An empty status: all 0 except struct_size. */
-#define FLASHSALE_STATUS_INIT                                                                      \
-  {                                                                                                \
-    (uint32_t)sizeof(flashsale_status_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 } \
-  }
+#define FLASHSALE_STATUS_INIT \
+  { (uint32_t)sizeof(flashsale_status_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0}, 0 }
 
 /** A record: one item of a status. */
 typedef struct flashsale_item_t {
@@ -357,7 +358,7 @@ typedef struct flashsale_option_t {
 
 /** A record: one constant of this header. */
 typedef struct flashsale_code_t {
-  const char* kind;     /**< outcome, error, effect, verb, level, reason, state, queue, role, log */
+  const char* kind;     /**< outcome, error, effect, verb, level, reason, state, queue, role, log, fate */
   const char* name;     /**< `sold_out`: the one spelling in every language */
   int32_t value;        /**< what the header calls FLASHSALE_SOLD_OUT */
   uint32_t holds_stock; /**< 1: an outcome by which the buyer holds units */

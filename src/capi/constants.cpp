@@ -6,6 +6,7 @@
 #include "capi/guard.hpp"
 #include "flashsale/log.hpp"
 #include "flashsale/metrics.hpp"
+#include "flashsale/order_sink.hpp"
 #include "flashsale/version.hpp"
 
 namespace flashsale::capi {
@@ -69,6 +70,9 @@ FLASHSALE_SAME(FLASHSALE_ROLE_REPLICA, Role::replica);
 FLASHSALE_SAME(FLASHSALE_LOG_INFO, LogLevel::info);
 FLASHSALE_SAME(FLASHSALE_LOG_WARNING, LogLevel::warning);
 FLASHSALE_SAME(FLASHSALE_LOG_ALARM, LogLevel::alarm);
+FLASHSALE_SAME(FLASHSALE_FATE_DEAD, DeadFate::dead);
+FLASHSALE_SAME(FLASHSALE_FATE_RETRIED, DeadFate::retried);
+FLASHSALE_SAME(FLASHSALE_FATE_DROPPED, DeadFate::dropped);
 #undef FLASHSALE_SAME
 
 static_assert(FLASHSALE_VERSION ==
@@ -99,6 +103,7 @@ Table make_table() {
   table.push_back({"role", "primary", FLASHSALE_ROLE_PRIMARY, 0});
   table.push_back({"role", "replica", FLASHSALE_ROLE_REPLICA, 0});
   add(table, "log", LogLevel::info, LogLevel::alarm);
+  add(table, "fate", DeadFate::dead, DeadFate::dropped);
   return table;
 }
 

@@ -67,6 +67,7 @@ flashsale_status_t to_record(const flashsale::SaleStatus& status) {
   record.waiting = status.waiting;
   record.item_count = static_cast<uint32_t>(status.items.size());
   copy_out(status.phase(), record.phase);
+  record.held = status.held;
   return record;
 }
 

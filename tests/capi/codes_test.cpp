@@ -62,6 +62,7 @@ Codes from_cpp() {
   walk<LogLevel>(codes, "log");
   walk<Effect>(codes, "effect", 0, 1);
   walk<QueueMode>(codes, "queue", 0, 1);
+  walk<DeadFate>(codes, "fate", 0, 100);
   codes[{"role", "primary"}] = static_cast<int>(Role::primary);
   codes[{"role", "replica"}] = static_cast<int>(Role::replica);
   return codes;
@@ -71,7 +72,7 @@ Codes from_cpp() {
 std::pair<std::string, std::string> split(std::string word) {
   std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) { return std::tolower(c); });
   if (word.rfind("e_", 0) == 0) return {"error", word.substr(2)};
-  for (const std::string kind : {"effect", "verb", "level", "reason", "state", "queue", "role", "log"})
+  for (const std::string kind : {"effect", "verb", "level", "reason", "state", "queue", "role", "log", "fate"})
     if (word.rfind(kind + "_", 0) == 0) return {kind, word.substr(kind.size() + 1)};
   return {"outcome", word};
 }
@@ -95,7 +96,7 @@ Codes from_header() {
 
 int main() {
   const Codes table = from_table(), cpp = from_cpp(), header = from_header();
-  expect(table.size() == 57, "57 rows, has " + std::to_string(table.size()));
+  expect(table.size() == 60, "60 rows, has " + std::to_string(table.size()));
   expect_same(cpp, table, "of C++, in the table");
   expect_same(table, cpp, "of the table, in C++");
   expect_same(header, table, "of the header, in the table");

@@ -83,6 +83,7 @@ static void describe_status(void) {
   FIELD(flashsale_status_t, item_count);
   FIELD(flashsale_status_t, reserved);
   FIELD(flashsale_status_t, phase);
+  FIELD(flashsale_status_t, held);
   STRUCT(flashsale_item_t);
   FIELD(flashsale_item_t, item);
   FIELD(flashsale_item_t, total);

@@ -62,18 +62,33 @@ static void become_server(void) {
   _exit(127);
 }
 
-static int answers_ping(void) {
+/* Sends one line, and reads the beginning of the reply; 0 if there is none. */
+static int ask(const char* line, char* reply, size_t capacity) {
+  const size_t size = strlen(line);
   struct sockaddr_un address;
-  char reply[8] = {0};
-  int answered = 0;
+  ssize_t got = 0;
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   memset(&address, 0, sizeof(address));
   address.sun_family = AF_UNIX;
   strncpy(address.sun_path, private_redis_path("redis.sock"), sizeof(address.sun_path) - 1);
-  if (fd >= 0 && connect(fd, (const struct sockaddr*)&address, sizeof(address)) == 0 && write(fd, "PING\r\n", 6) == 6)
-    answered = read(fd, reply, sizeof(reply) - 1) == 7 && memcmp(reply, "+PONG\r\n", 7) == 0;
+  if (fd >= 0 && connect(fd, (const struct sockaddr*)&address, sizeof(address)) == 0 &&
+      write(fd, line, size) == (ssize_t)size)
+    got = read(fd, reply, capacity - 1);
   if (fd >= 0) close(fd);
-  return answered;
+  reply[got > 0 ? got : 0] = 0;
+  return got > 0;
+}
+
+static int answers_ping(void) {
+  char reply[8];
+  return ask("PING\r\n", reply, sizeof(reply)) && strcmp(reply, "+PONG\r\n") == 0;
+}
+
+void private_redis_command(const char* line) {
+  char reply[256];
+  if (ask(line, reply, sizeof(reply)) && reply[0] != '-') return;
+  fprintf(stderr, "private redis: %s: %s\n", line, reply);
+  exit(1);
 }
 
 void private_redis_start(void) {

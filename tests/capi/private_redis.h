@@ -11,6 +11,9 @@ const char* private_redis_url(void);
 /* `name` in the server's folder. The text is overwritten by the fifth call from now. */
 const char* private_redis_path(const char* name);
 
+/* Runs one command, in words between blanks and ended by \r\n; ends the program if Redis refuses it. */
+void private_redis_command(const char* line);
+
 /* Stops and continues the process: a server that hangs. */
 void private_redis_freeze(void);
 void private_redis_thaw(void);

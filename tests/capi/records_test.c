@@ -130,6 +130,35 @@ static void check_cleared(void) {
   CHECK(memcmp(&answer, &empty, sizeof(empty)) == 0);
 }
 
+/* A status counts the orders whose hold runs; a caller from before it could is told the rest, and no byte more. */
+static void check_status_of_holds(void) {
+  flashsale_options_t* options = NULL;
+  flashsale_sale_t* sale = NULL;
+  flashsale_status_t status = FLASHSALE_STATUS_INIT;
+  flashsale_call_t call = shop_call("ann", "held-1");
+  const size_t older = offsetof(flashsale_status_t, held);
+  CHECK_DONE(flashsale_options_create(FLASHSALE_ABI, &options, &error));
+  CHECK_DONE(flashsale_options_set(options, FLASHSALE_TEXT("sale.hold_ms"), FLASHSALE_TEXT("3600000"), &error));
+  CHECK_DONE(flashsale_sale_create(FLASHSALE_TEXT("held"), options, &sale, &error));
+  CHECK_DONE(flashsale_sale_item(sale, FLASHSALE_TEXT("sneaker"), 9, 9, &error));
+  CHECK_DONE(flashsale_controller_create_sale(shop.controller, sale, &error));
+  CHECK_DONE(flashsale_controller_open(shop.controller, FLASHSALE_TEXT("held"), &error));
+  FLASHSALE_SET(call, sale, "held");
+  CHECK_ANSWER(flashsale_gate_reserve(shop.gate, &call, NULL, &error), FLASHSALE_RESERVED);
+  CHECK_DONE(flashsale_controller_status(shop.controller, FLASHSALE_TEXT("held"), FLASHSALE_ROLE_PRIMARY, &status, NULL,
+                                         0, 0, &error));
+  CHECK_IS(status.held, 1);
+  CHECK_IS(status.hold_ms, 3600000);
+  memset(&status, 0xff, sizeof(status));
+  status.struct_size = (uint32_t)older;
+  CHECK_DONE(flashsale_controller_status(shop.controller, FLASHSALE_TEXT("held"), FLASHSALE_ROLE_PRIMARY, &status, NULL,
+                                         0, 0, &error));
+  CHECK_IS(status.item_count, 1);
+  CHECK_IS(status.held, UINT64_MAX);
+  flashsale_sale_destroy(&sale);
+  flashsale_options_destroy(&options);
+}
+
 int main(void) {
   check_init();
   private_redis_start();
@@ -139,6 +168,7 @@ int main(void) {
   check_wrong_sizes();
   check_arrays();
   check_cleared();
+  check_status_of_holds();
   shop_destroy(&shop);
   return 0;
 }

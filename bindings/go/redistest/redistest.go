@@ -2,6 +2,7 @@
 package redistest
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -63,6 +65,23 @@ func (s *Server) wait() error {
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
+}
+
+// Command has it run one command of words without blanks.
+func (s *Server) Command(words ...string) error {
+	c, err := net.Dial("unix", s.Socket)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if _, err = fmt.Fprintf(c, "%s\r\n", strings.Join(words, " ")); err != nil {
+		return err
+	}
+	reply, err := bufio.NewReader(c).ReadString('\n')
+	if err == nil && strings.HasPrefix(reply, "-") {
+		err = errors.New(strings.TrimSpace(reply))
+	}
+	return err
 }
 
 // Freeze makes it silent, until Thaw.

@@ -15,8 +15,8 @@ from __future__ import annotations
 import ctypes
 
 from ._calls import Answer
-from ._codes import Effect, ErrorCode, Level, LogLevel, Outcome, PauseReason, QueueMode, Role, SaleState, Verb
-from ._controller import ItemStatus, Sale, SaleController, SaleStatus
+from ._codes import DeadFate, Effect, ErrorCode, Level, LogLevel, Outcome, PauseReason, QueueMode, Role, SaleState, Verb
+from ._controller import AuditItem, AuditReport, DeadOrder, ItemStatus, Sale, SaleController, SaleStatus
 from ._errors import (
     Busy,
     Closed,
@@ -42,7 +42,8 @@ from ._pool import Pool, Sink, make_sink
 from ._worker import OrderWorker, WorkerReport
 
 __all__ = [
-    "Answer", "Busy", "Closed", "Conflict", "Disconnected", "Effect", "Error", "ErrorCode", "Forked", "Internal",
+    "Answer", "AuditItem", "AuditReport", "Busy", "Closed", "Conflict", "DeadFate", "DeadOrder", "Disconnected",
+    "Effect", "Error", "ErrorCode", "Forked", "Internal",
     "InvalidArgument", "ItemStatus", "Level", "LogLevel", "Lost", "NotFound", "Option", "OrderWorker", "Outcome",
     "PauseReason", "Pool", "Protocol", "QueueMode", "Refused", "Role", "Sale", "SaleController", "SaleState",
     "SaleStatus", "Sink", "StockGate", "TimedOut", "Unsupported", "Verb", "WorkerReport", "disable_logging",

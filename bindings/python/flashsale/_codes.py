@@ -122,6 +122,14 @@ class LogLevel(IntEnum):
     ALARM = 3
 
 
+class DeadFate(IntEnum):
+    """What was decided about an order that was set aside."""
+
+    DEAD = 0  #: nothing yet
+    RETRIED = 1  #: it is an order again
+    DROPPED = 2  #: it is given up, its units are for sale again
+
+
 #: flashsale_code_t.kind -> the enum that mirrors it; the names are the same but for their case.
 KINDS: dict[str, type[IntEnum]] = {
     "outcome": Outcome,
@@ -134,4 +142,5 @@ KINDS: dict[str, type[IntEnum]] = {
     "queue": QueueMode,
     "role": Role,
     "log": LogLevel,
+    "fate": DeadFate,
 }

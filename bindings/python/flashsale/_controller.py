@@ -8,7 +8,7 @@ from typing import Any, Generic
 
 from . import _library
 from ._calls import Payload, to_ms
-from ._codes import QueueMode, Role, SaleState
+from ._codes import DeadFate, QueueMode, Role, SaleState
 from ._errors import InvalidArgument
 from ._gate import R
 from ._library import Handle, check, lib
@@ -19,6 +19,7 @@ RECONCILE_MAX = 600.0
 _ITEMS_MAX = 64
 _INT64 = 1 << 63
 _UNCHANGED = -1
+_DEAD_AT_FIRST = 100  # rows that one look has room for; more take another
 _LONG = 3600.0  # acts end by the option timeout_ms; all may be longer than Ctrl+C should wait
 
 
@@ -73,7 +74,48 @@ class SaleStatus:
     at: tuple[int, int]  #: epoch and seq of the last entry written
     watermark: tuple[int, int]  #: epoch and seq of the last entry known to be in the database
     waiting: int  #: entries (journal) or orders (list) not handed over yet
+    held: int  #: orders whose hold runs: neither confirmed nor given back
     items: tuple[ItemStatus, ...]
+
+
+@dataclass(frozen=True)
+class DeadOrder:
+    """An order that a worker set aside."""
+
+    order: str  #: its id, `1-7.0`
+    buyer: str
+    item: str
+    request: str
+    quantity: int
+    reason: str  #: OVERSOLD, OVER_LIMIT, or what the database said
+    fate: DeadFate
+
+
+@dataclass(frozen=True)
+class AuditItem:
+    """One item of an audit, in units: total = available + held + confirmed + dead + returning, or `difference` says."""
+
+    item: str
+    total: int  #: as the database has it
+    available: int  #: as Redis has it; below 0 while it owes units
+    held: int  #: reserved
+    confirmed: int  #: bought
+    dead: int  #: set aside, and nothing decided
+    returning: int  #: given back in the database, not yet for sale in Redis
+    difference: int  #: more than 0: OVERSOLD by so much; less: LEAKED
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """What an audit found."""
+
+    items: tuple[AuditItem, ...]
+    differing: int  #: orders that differ
+
+    @property
+    def is_sound(self) -> bool:
+        """True if nothing differs."""
+        return self.differing == 0 and all(item.difference == 0 for item in self.items)
 
 
 def to_int64(field: str, value: int) -> int:
@@ -106,8 +148,43 @@ def read_status(handle: Handle, sale: str, role: int) -> SaleStatus:
         (status.at_epoch, status.at_seq),
         (status.watermark_epoch, status.watermark_seq),
         status.waiting,
+        status.held,
         tuple(ItemStatus(row.item.decode(), row.total, row.booked, row.limit) for row in items[: status.item_count]),
     )
+
+
+def read_dead(handle: Handle, sale: str) -> tuple[DeadOrder, ...]:
+    """One blocking look at a sale's dead orders."""
+    count = ctypes.c_size_t(_DEAD_AT_FIRST)
+    room = 0
+    while room < count.value:  # more may have come between two looks
+        room = count.value
+        rows = (_library.Dead * room)()
+        check(
+            lib.controller_dead, handle, *sized("sale", sale), rows, ctypes.sizeof(_library.Dead), room,
+            ctypes.byref(count),
+        )  # fmt: skip
+
+    def read(row: _library.Dead) -> DeadOrder:
+        # Whatever the order's bytes were: they may be why it is dead.
+        buyer, item, request, reason = (
+            text.decode(errors="replace") for text in (row.buyer, row.item, row.request, row.reason)
+        )
+        return DeadOrder(row.order.decode(), buyer, item, request, row.quantity, reason, DeadFate(row.fate))
+
+    return tuple(map(read, rows[: count.value]))
+
+
+def read_audit(handle: Handle, sale: str, repair: bool, timeout: float) -> AuditReport:
+    """One blocking audit."""
+    rows = (_library.AuditItemRow * _ITEMS_MAX)()
+    differing = ctypes.c_uint64()
+    terms = (int(bool(repair)), to_ms(timeout, RECONCILE_MAX), ctypes.byref(differing))
+    room = (rows, ctypes.sizeof(_library.AuditItemRow), _ITEMS_MAX)
+    check(lib.controller_audit, handle, *sized("sale", sale), *terms, *room)
+    names = [name for name, *_ in _library.AuditItemRow._fields_[1:]]
+    items = (AuditItem(row.item.decode(), *(getattr(row, name) for name in names)) for row in rows if row.item)
+    return AuditReport(tuple(items), differing.value)
 
 
 def read_info(handle: Handle, sale: str, item: str) -> bytes:
@@ -213,6 +290,21 @@ class ControllerBase(Closeable, Generic[R]):
         """
         return self._act("reopen_accepting_loss", *sized("sale", sale), to_ms(timeout, RECONCILE_MAX))
 
+    def dead_retry(self, sale: str, order: str) -> R:
+        """
+        Makes a dead order an order again, reserved, with a new hold where the sale has holds. The decision is kept in
+        the database, and repeating it is harmless. Conflict while its cause is still there (the message names it), or
+        if it was dropped; NotFound if it was not set aside.
+        """
+        return self._act("dead_retry", *sized("sale", sale), *sized("order", order))
+
+    def dead_drop(self, sale: str, order: str) -> R:
+        """
+        Gives a dead order up: its units and the buyer's limit are free again. Conflict if it was retried; else as
+        dead_retry.
+        """
+        return self._act("dead_drop", *sized("sale", sale), *sized("order", order))
+
 
 class SaleController(ControllerBase[None]):
     __doc__ = (
@@ -233,6 +325,20 @@ class SaleController(ControllerBase[None]):
         """Reads what `preload` stored for an item, from a replica where one is fit; NotFound also if nothing is."""
         handle = self._open_handle()
         return interruptible(_LONG, lambda: read_info(handle, sale, item))
+
+    def dead(self, sale: str) -> tuple[DeadOrder, ...]:
+        """Reads the orders that the worker set aside, by id. One transaction; Unsupported without a sink."""
+        handle = self._open_handle()
+        return interruptible(_LONG, lambda: read_dead(handle, sale))
+
+    def audit(self, sale: str, repair: bool = False, timeout: float = 60.0) -> AuditReport:
+        """
+        Compares Redis and the database at a moment at which both stand still; a sale that never does is Busy: pause it
+        first. `repair`: where something differs, Redis is rebuilt from the database and compared again. Takes `timeout`
+        seconds (0.001..600) at most.
+        """
+        handle = self._open_handle()
+        return interruptible(_LONG, lambda: read_audit(handle, sale, repair, timeout))
 
     def close(self) -> None:
         """Acts under way end by their own deadlines."""

@@ -44,6 +44,7 @@ class Status(Structure):
         ("item_count", c_uint32),
         ("reserved", c_uint32),
         ("phase", c_char * 16),
+        ("held", c_uint64),
     ]
 
 
@@ -51,6 +52,35 @@ class Item(Structure):
     """flashsale_item_t"""
 
     _fields_ = [("item", c_char * 72), ("total", c_int64), ("booked", c_int64), ("limit", c_int64)]
+
+
+class Dead(Structure):
+    """flashsale_dead_t"""
+
+    _fields_ = [
+        ("order", c_char * 56),
+        ("buyer", c_char * 72),
+        ("item", c_char * 72),
+        ("request", c_char * 72),
+        ("reason", c_char * 72),
+        ("quantity", c_uint32),
+        ("fate", c_int32),
+    ]
+
+
+class AuditItemRow(Structure):
+    """flashsale_audit_item_t"""
+
+    _fields_ = [
+        ("item", c_char * 72),
+        ("total", c_int64),
+        ("available", c_int64),
+        ("held", c_int64),
+        ("confirmed", c_int64),
+        ("dead", c_int64),
+        ("returning", c_int64),
+        ("difference", c_int64),
+    ]
 
 
 class Report(Structure):
@@ -121,6 +151,10 @@ _CHECKED: dict[str, tuple[Any, ...]] = {
     "controller_info": (c_void_p, *_TEXT, *_TEXT, c_void_p, c_size_t, _SIZE_OUT),
     "controller_reconcile": (c_void_p, *_TEXT, c_uint32),
     "controller_reopen_accepting_loss": (c_void_p, *_TEXT, c_uint32),
+    "controller_dead": (c_void_p, *_TEXT, c_void_p, c_size_t, c_size_t, _SIZE_OUT),
+    "controller_dead_retry": (c_void_p, *_TEXT, *_TEXT),
+    "controller_dead_drop": (c_void_p, *_TEXT, *_TEXT),
+    "controller_audit": (c_void_p, *_TEXT, c_int32, c_uint32, POINTER(c_uint64), c_void_p, c_size_t, c_size_t),
     "completions_create": (c_size_t, _OUT),
     "completions_drain": (c_void_p, c_void_p, c_size_t, c_size_t, c_uint32, _SIZE_OUT),
     "completions_fd": (c_void_p, POINTER(c_int32)),

@@ -22,7 +22,8 @@ from weakref import WeakKeyDictionary
 from ._calls import EVENT, EVENTS_AT_ONCE, Answer, Encoded, EventRecords
 from ._calls import to_answer, to_event_error, to_ms, to_records
 from ._codes import Role
-from ._controller import ControllerBase, Sale, SaleStatus, read_info, read_status
+from ._controller import AuditReport, ControllerBase, DeadOrder, Sale, SaleStatus
+from ._controller import read_audit, read_dead, read_info, read_status
 from ._errors import Error, InvalidArgument
 from ._gate import GateBase, ask
 from ._library import Handle, check, lib, taken
@@ -247,6 +248,14 @@ class SaleController(ControllerBase[Coroutine[Any, Any, None]]):
     async def info(self, sale: str, item: str) -> bytes:
         """Reads what `preload` stored for an item, from a replica where one is fit; NotFound also if nothing is."""
         return await _in_thread(read_info, self._open_handle(), sale, item)
+
+    async def dead(self, sale: str) -> tuple[DeadOrder, ...]:
+        """Reads the orders that the worker set aside, by id. One transaction; Unsupported without a sink."""
+        return await _in_thread(read_dead, self._open_handle(), sale)
+
+    async def audit(self, sale: str, repair: bool = False, timeout: float = 60.0) -> AuditReport:
+        """As flashsale.SaleController.audit."""
+        return await _in_thread(read_audit, self._open_handle(), sale, repair, timeout)
 
     async def close(self) -> None:
         """Acts under way end by their own deadlines."""

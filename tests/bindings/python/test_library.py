@@ -45,7 +45,9 @@ def test_structs_are_laid_out_as_the_header_says() -> None:
             sizes[name], record = int(numbers[0]), name
         else:
             fields[record, name] = tuple(map(int, numbers))
-    for kind in (_library.Status, _library.Item, _library.Report, _library.OptionRow, _library.Code):
+    for kind in vars(_library).values():
+        if not (isinstance(kind, type) and issubclass(kind, ctypes.Structure) and kind is not ctypes.Structure):
+            continue
         record = str(kind.__doc__)
         assert ctypes.sizeof(kind) == sizes[record]
         places = {field[0]: getattr(kind, field[0]) for field in kind._fields_}
