@@ -23,7 +23,6 @@
 #include "engine/winners_publisher.hpp"
 #include "util/deadline.hpp"
 #include "util/event_fd.hpp"
-#include "util/stop.hpp"
 
 namespace flashsale {
 
@@ -93,7 +92,7 @@ class OrderWorker::Body {
   using Sales = std::vector<Served>;
 
   void open_bell();
-  bool is_stopped() const { return stop_.is_requested(); }
+  bool is_stopped() const { return stopped_.load(); }
   bool pause(milliseconds time);
   Deadline call_deadline() const { return util::Clock::now() + options_.call_timeout; }
 
@@ -119,7 +118,7 @@ class OrderWorker::Body {
   const std::vector<std::string> named_;
 
   // stop() may run in a signal handler: it touches these alone.
-  util::StopSource stop_;
+  std::atomic<bool> stopped_{false};
   std::atomic<util::EventFd*> bell_{nullptr};
 
   mutable std::mutex mutex_;
@@ -135,7 +134,7 @@ void OrderWorker::Body::open_bell() {
 }
 
 void OrderWorker::Body::stop() noexcept {
-  stop_.request();
+  stopped_.store(true);
   // Either we see the bell, or whoever opens it afterwards sees the flag before it sleeps.
   if (util::EventFd* bell = bell_.load()) bell->raise();
 }
@@ -238,7 +237,7 @@ bool OrderWorker::Body::sweep(Served& served) {
 }
 
 void OrderWorker::Body::reconcile(Served& served) {
-  engine::ReconcileWatch watch{&stop_};
+  engine::ReconcileWatch watch{&stopped_};
   auto done = engine::reconcile(pool_, sink_, served.sale, util::Clock::now() + kReconcilePatience,
                                 engine::Loss::refuse, &watch);
   if (watch.rebuilt) {
@@ -303,7 +302,6 @@ const Error* OrderWorker::Body::all_left_alone(const Sales& sales) const {
 }
 
 Result<Done> OrderWorker::Body::run() {
-  const util::StopScope scope(stop_);
   open_bell();
   Sales sales;
   Deadline next_watch{};
@@ -368,7 +366,6 @@ Result<bool> OrderWorker::Body::is_drained(Sales& sales) {
 }
 
 Result<Done> OrderWorker::Body::drain(Deadline deadline) {
-  const util::StopScope scope(stop_);
   open_bell();
   Sales sales;
   Result<Done> listed = list(sales);

@@ -8,7 +8,6 @@
 #include "engine/node_clock.hpp"
 #include "util/deadline.hpp"
 #include "util/random.hpp"
-#include "util/stop.hpp"
 
 namespace flashsale::engine {
 
@@ -18,7 +17,6 @@ milliseconds pause_before(int attempt) {
 }
 
 bool sleep_within(milliseconds time, Deadline deadline) {
-  if (util::stop_requested()) return false;
   const auto wake = std::min<Deadline>(util::Clock::now() + time, deadline);
   util::sleep_until(wake);
   return wake < deadline;
@@ -102,6 +100,13 @@ class Driver {
   int attempts_ = 0;
 };
 
+/// A reply `late` tells the time: where the node's clock was set ahead, each further try on the connection would else
+/// be late too.
+void heed_late(Connection& connection, const Reply& reply) {
+  const auto& fields = reply.elements;
+  if (fields.size() > 2 && fields[1].text == "late" && fields[2].integer > 0) note_clock(connection, fields[2].integer);
+}
+
 }  // namespace
 
 Result<std::vector<Reply>> run_commands(ConnectionPool& pool, Role role, std::string_view sale,
@@ -136,7 +141,9 @@ Result<ScriptAnswer> run_script(ConnectionPool& pool, std::string_view sale, Scr
     Command command{"EVALSHA", script.sha1, key_count};
     command.insert(command.end(), call.keys.begin(), call.keys.end());
     command.insert(command.end(), call.arguments.begin(), call.arguments.end());
-    return connection.roundtrip({command}, until);
+    RoundTrip trip = connection.roundtrip({command}, until);
+    if (!trip.error) heed_late(connection, trip.replies[0]);
+    return trip;
   };
   for (;;) {
     auto replies = driver.run(&script, send);

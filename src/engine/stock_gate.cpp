@@ -75,7 +75,6 @@ class StockGate::Body {
   }
 
   ~Body() {
-    shared_.stop.request();
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       stopping_ = true;

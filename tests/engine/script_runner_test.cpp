@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include "engine/settle.hpp"
 #include "support/private_redis.hpp"
+#include "support/served_sale.hpp"
 
 namespace flashsale::engine {
 namespace {
@@ -50,6 +52,20 @@ TEST_CASE("a reply that was repeated on the way is not taken for another call's,
   CHECK(second->at(0).text == "second");
   CHECK(pool.leases == 3);
   CHECK(pool.broken == 1);
+}
+
+TEST_CASE("a node whose clock was set ahead is asked in its own time, also on a connection from before") {
+  test::PrivateRedis server;
+  test::ServedSale sale(server);
+  const Deadline soon = Deadline::clock::now() + milliseconds{10'000};
+  REQUIRE(settle(*sale.pool, *sale.sink, sale.id, soon));
+  {
+    auto lease = sale.pool->acquire(Role::primary, 0, soon);
+    REQUIRE(lease);
+    (*lease)->clock = {true, (*lease)->clock.ahead_ms - 3'600'000};
+  }
+  // Whatever connection it is lent: by then no other is idle.
+  CHECK(settle(*sale.pool, *sale.sink, sale.id, soon));
 }
 
 }  // namespace
