@@ -18,6 +18,7 @@ _program_of() {
     pkg-config) echo pkg-config ;;
     prometheus) echo promtool ;;
     golang-go) echo go ;;
+    iproute2) echo ip ;;
   esac
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -57,13 +58,14 @@ bool eventually(const std::function<bool()>& holds, milliseconds at_most) {
   return true;
 }
 
-PrivateRedis::PrivateRedis(std::vector<std::string> extra_arguments, Tcp tcp)
-    : extra_arguments_(std::move(extra_arguments)) {
+PrivateRedis::PrivateRedis(std::vector<std::string> extra_arguments, Tcp tcp, std::string preload)
+    : extra_arguments_(std::move(extra_arguments)), tcp_(tcp), preload_(std::move(preload)) {
   if (access(kServer, X_OK) != 0) give_up(fmt::format("{} is missing (Debian: redis-server)", kServer));
   dir_ = fresh_dir();
   // Another process may take the port between our look and Redis' bind; then the next one will do.
   for (int tries = 1;; ++tries) {
     if (tcp == Tcp::yes) port_ = free_port();
+    if (tcp == Tcp::own_network) port_ = 6379;
     try {
       start();
       return;
@@ -94,10 +96,17 @@ void PrivateRedis::spawn() {
       kServer, "--port",       std::to_string(port_), "--bind", "127.0.0.1", "--dir",
       dir_,    "--unixsocket", socket_path(),         "--save", "",          "--appendonly",
       "no",    "--logfile",    dir_ + "/redis.log"};
+  if (tcp_ == Tcp::own_network) arguments.insert(arguments.end(), {"--bind", "0.0.0.0", "--protected-mode", "no"});
   arguments.insert(arguments.end(), extra_arguments_.begin(), extra_arguments_.end());
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
+
+  std::string loaded = "LD_PRELOAD=" + preload_;
+  std::vector<char*> environment;
+  for (char** entry = environ; *entry != nullptr; ++entry) environment.push_back(*entry);
+  if (!preload_.empty()) environment.push_back(loaded.data());
+  environment.push_back(nullptr);
 
   const pid_t parent = getpid();
   const pid_t child = fork();
@@ -108,7 +117,8 @@ void PrivateRedis::spawn() {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
-    if (getppid() == parent) execv(kServer, argv.data());
+    const bool is_placed = tcp_ != Tcp::own_network || unshare(CLONE_NEWNET) == 0;
+    if (is_placed && getppid() == parent) execve(kServer, argv.data(), environment.data());
     _exit(127);
   }
   pid_ = child;

@@ -14,15 +14,18 @@
 
 namespace flashsale::test {
 
-/// Whether a PrivateRedis also listens on a free port of the loopback interface; replication needs that.
-enum class Tcp { no, yes };
+/// Whether a PrivateRedis also listens on a free port of the loopback interface; replication needs that. Or on port
+/// 6379 of every interface of a network namespace of its own (root only): which interfaces those are is the test's
+/// part.
+enum class Tcp { no, yes, own_network };
 
 /// Starts on construction and answers PING when that returns. Throws std::runtime_error where the server does not do
 /// as it should: a test without its server fails, it is never skipped. One thread at a time.
 /// The server also dies with the thread that started it, so that no crash of a test leaves one behind.
 class PrivateRedis {
  public:
-  explicit PrivateRedis(std::vector<std::string> extra_arguments = {}, Tcp tcp = Tcp::no);
+  /// `preload` is a library that the server is started with.
+  explicit PrivateRedis(std::vector<std::string> extra_arguments = {}, Tcp tcp = Tcp::no, std::string preload = {});
   ~PrivateRedis();
   PrivateRedis(const PrivateRedis&) = delete;
   PrivateRedis& operator=(const PrivateRedis&) = delete;
@@ -55,6 +58,8 @@ class PrivateRedis {
   std::string log_tail() const;
 
   std::vector<std::string> extra_arguments_;
+  const Tcp tcp_;
+  const std::string preload_;
   std::string dir_;
   std::uint16_t port_ = 0;
   pid_t pid_ = -1;

@@ -1,5 +1,7 @@
 #include "support/wire_proxy.hpp"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -43,16 +45,10 @@ struct Pair {
 
 class WireProxy::Body {
  public:
-  explicit Body(std::string upstream) : upstream_(upstream_node(upstream)) {
+  Body(const std::string& upstream, Tcp tcp) : upstream_(upstream_node(upstream)) {
     dir_ = (std::filesystem::temp_directory_path() / "flashsale-proxy-XXXXXX").string();
     if (mkdtemp(dir_.data()) == nullptr || !wake_.open()) throw std::runtime_error("wire proxy: no folder");
-    sockaddr_un name{};
-    name.sun_family = AF_UNIX;
-    std::strncpy(name.sun_path, path().c_str(), sizeof(name.sun_path) - 1);
-    listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (bind(listener_, reinterpret_cast<sockaddr*>(&name), sizeof(name)) != 0 || listen(listener_, 128) != 0) {
-      throw std::runtime_error("wire proxy: cannot listen");
-    }
+    if (!(tcp == Tcp::no ? listen_here() : listen_on_loopback())) throw std::runtime_error("wire proxy: cannot listen");
     thread_ = std::thread([this] { run(); });
   }
 
@@ -82,7 +78,13 @@ class WireProxy::Body {
 
   void close_all() {
     for (Pair& pair : pairs_) pair.dead = true;
+    disturbed_ += pairs_.size();
     remove_dead();
+  }
+
+  void redirect(const std::string& upstream) {
+    upstream_ = upstream_node(upstream);
+    close_all();
   }
 
   mutable std::mutex mutex_;
@@ -95,11 +97,36 @@ class WireProxy::Body {
   std::size_t requests_left_ = kUnlimited;
   std::size_t replies_left_ = kUnlimited;
   std::uint64_t accepted_ = 0;
+  std::uint64_t disturbed_ = 0;
+  std::uint16_t port_ = 0;
   std::uint64_t request_bytes_ = 0;
   std::uint64_t reply_bytes_ = 0;
   std::vector<Pair> pairs_;
 
  private:
+  bool listen_here() {
+    sockaddr_un name{};
+    name.sun_family = AF_UNIX;
+    std::strncpy(name.sun_path, path().c_str(), sizeof(name.sun_path) - 1);
+    return listen_at(AF_UNIX, reinterpret_cast<sockaddr*>(&name), sizeof(name));
+  }
+
+  bool listen_on_loopback() {
+    sockaddr_in name{};
+    socklen_t size = sizeof(name);
+    name.sin_family = AF_INET;
+    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    auto* const any = reinterpret_cast<sockaddr*>(&name);
+    if (!listen_at(AF_INET, any, size) || getsockname(listener_, any, &size) != 0) return false;
+    port_ = ntohs(name.sin_port);
+    return true;
+  }
+
+  bool listen_at(int family, const sockaddr* name, socklen_t size) {
+    listener_ = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return listener_ >= 0 && bind(listener_, name, size) == 0 && listen(listener_, 128) == 0;
+  }
+
   void run() {
     for (;;) {
       std::vector<pollfd> entries;
@@ -169,6 +196,7 @@ class WireProxy::Body {
 
   void disturb(std::string& held, std::size_t before) {
     if (held.size() == before) return;
+    disturbed_ += duplicating_ || replacing_ ? 1 : 0;
     if (duplicating_) held += held.substr(before);
     if (replacing_) held.replace(before, std::string::npos, replacement_);
     duplicating_ = replacing_ = false;
@@ -188,6 +216,7 @@ class WireProxy::Body {
     held.erase(0, done);
     if (left > 0 || (done == 0 && held.empty())) return;
     left = kUnlimited;
+    disturbed_ += pairs_.size();
     for (Pair& each : pairs_) each.dead = true;
   }
 
@@ -196,18 +225,23 @@ class WireProxy::Body {
                  pairs_.end());
   }
 
-  const redis::Node upstream_;
+  redis::Node upstream_;  // guarded by mutex_
   std::string dir_;
   util::EventFd wake_;
   int listener_ = -1;
   std::thread thread_;
 };
 
-WireProxy::WireProxy(std::string upstream) : body_(std::make_unique<Body>(std::move(upstream))) {}
+WireProxy::WireProxy(std::string upstream, Tcp tcp) : body_(std::make_unique<Body>(upstream, tcp)) {}
 WireProxy::~WireProxy() = default;
 
 std::string WireProxy::url() const { return "redis+unix://" + body_->path(); }
 
+std::uint16_t WireProxy::port() const { return body_->port_; }
+
+void WireProxy::redirect(std::string upstream) {
+  body_->change([&] { body_->redirect(upstream); });
+}
 void WireProxy::pass() {
   body_->change([this] { body_->reset(); });
 }
@@ -239,6 +273,10 @@ void WireProxy::split_bytes() {
 std::uint64_t WireProxy::accepted() const {
   std::lock_guard lock(body_->mutex_);
   return body_->accepted_;
+}
+std::uint64_t WireProxy::disturbed() const {
+  std::lock_guard lock(body_->mutex_);
+  return body_->disturbed_;
 }
 std::uint64_t WireProxy::request_bytes() const {
   std::lock_guard lock(body_->mutex_);

@@ -1,0 +1,256 @@
+// Real clients, workers, Redis servers and databases under every fault that we can make, judged by the history checker;
+// and for each kind of fault a control night with a guard off, in which the checker must see the harm: else it would
+// prove nothing that it sees none.
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "core/keyspace.hpp"
+#include "core/positions.hpp"
+#include "faults/history/nemeses.hpp"
+#include "support/served_sale.hpp"
+
+using namespace flashsale;
+using namespace flashsale::history;
+
+namespace {
+
+std::uint64_t seed_of_this_run() {
+  const char* const given = std::getenv("FLASHSALE_SEED");
+  return given == nullptr ? 1 : std::strtoull(given, nullptr, 10);
+}
+
+std::string told(const Report& report) {
+  std::string text = fmt::format("{}, seed {}: {} s, {} calls, {} accepted, {} unknown, {} forgotten", report.group,
+                                 report.seed, report.seconds, report.verdict.calls, report.verdict.accepted,
+                                 report.verdict.unknown, report.verdict.forgotten);
+  for (const Struck& struck : report.struck) text += fmt::format("\n  {}: {}", struck.fault, struck.proof);
+  for (const std::string& violation : report.verdict.violations) text += "\n  ! " + violation;
+  return text;
+}
+
+/// Only root may lay networks and mount disks; who is no root is told so, and root that cannot fails.
+bool was_run(const Report& report) {
+  if (report.ran) return true;
+  CHECK_MESSAGE(getuid() != 0, "root may not make namespaces here");
+  MESSAGE("NOT RUN: " << std::string(report.group) << " need root");
+  return false;
+}
+
+void survives(std::string_view name) {
+  const Report report = run_night(group(name), seed_of_this_run());
+  if (!was_run(report)) return;
+  MESSAGE(told(report));
+  CHECK(report.verdict.accepted > 50);
+  for (const Struck& struck : report.struck) CHECK_MESSAGE(!struck.proof.empty(), "did not bite: " << struck.fault);
+  CHECK(report.verdict.violations.empty());
+}
+
+struct Control {
+  std::string_view group;
+  Nemesis nemesis;
+  const char* lie = "-";
+  const char* plant = "";
+};
+
+/// A night of a group with its guard off: what the checker says of it.
+Report control(const Control& wanted) {
+  Plan plan;
+  plan.seed = seed_of_this_run();
+  group(wanted.group).shape(plan);
+  plan.lie = wanted.lie;
+  plan.plant = wanted.plant;
+  plan.patience = milliseconds{3000};
+  return run_night(group(wanted.group), plan, {wanted.nemesis});
+}
+
+void is_seen(const Control& wanted, const std::vector<std::string>& invariants) {
+  const Report report = control(wanted);
+  if (!was_run(report)) return;
+  const bool seen = std::any_of(invariants.begin(), invariants.end(),
+                                [&](const std::string& invariant) { return report.verdict.has(invariant); });
+  CHECK_MESSAGE(seen, "the checker did not see it: " << told(report));
+}
+
+Nemesis named(std::string_view group_name, std::string_view name) {
+  for (const Nemesis& nemesis : group(group_name).nemeses)
+    if (nemesis.name == name) return nemesis;
+  throw std::runtime_error("no such nemesis");
+}
+
+/// So many entries more are written, while nobody watches.
+bool sells_on(Stage& stage, std::int64_t entries) {
+  const std::int64_t from = stage.seq(stage.primary());
+  return stage.await([&] { return stage.seq(stage.primary()) > from + entries; });
+}
+
+void kill_workers(Stage& stage) {
+  for (std::size_t i = 0; i < 2; ++i) stage.worker(i).kill_now();
+}
+
+void restart_workers(Stage& stage) {
+  for (std::size_t i = 0; i < 2; ++i) stage.restart_worker(i);
+}
+
+std::string trim_unseen(Stage& stage) {
+  kill_workers(stage);
+  const bool sold = sells_on(stage, 50);
+  restart_workers(stage);
+  return sold && sells_on(stage, 50) ? "sold without a worker" : "";
+}
+
+std::string move_the_offset_alone(Stage& stage) {
+  kill_workers(stage);
+  const bool sold = sells_on(stage, 50);
+  const std::string link = stage.meta("link");
+  const auto at = core::to_position(stage.meta("epoch") + "-" + stage.meta("seq"));
+  auto writing = stage.sink().begin(OrderSink::Access::write, test::soon());
+  auto row = (*writing)->lock_sale(SaleId{"spring"});
+  (*row)->watermark = *at;
+  (*row)->link = link;
+  const bool moved = (*writing)->put_sale(**row) && (*writing)->commit();
+  restart_workers(stage);
+  return sold && moved ? "the offset moved without its orders" : "";
+}
+
+std::string promote_behind_without_workers(Stage& stage) {
+  kill_workers(stage);
+  stage.link().stall();
+  const bool ahead = sells_on(stage, 30);
+  stage.primary().kill_now();
+  stage.promote();
+  for (std::size_t i = 0; i < 3; ++i) stage.restart_client(i);  // these have heard of nothing that the replica lacks
+  const bool sold = sells_on(stage, 30);
+  stage.link().pass();
+  restart_workers(stage);
+  return ahead && sold ? "sold on, on another history" : "";
+}
+
+std::string delete_buyers_without_workers(Stage& stage) {
+  kill_workers(stage);
+  stage.ask({"DEL", core::Keys("spring").buyers});
+  const bool sold = sells_on(stage, 60);
+  restart_workers(stage);
+  return sold ? "sold on without its buyers" : "";
+}
+
+/// No reply comes back for a while, while requests go through.
+std::string swallow_replies(Stage& stage) {
+  for (int i = 0; i < 200; ++i) {
+    for (std::size_t wire = 0; wire < static_cast<std::size_t>(stage.plan.clients); ++wire)
+      stage.wire(wire).cut_replies_after(0);
+    std::this_thread::sleep_for(milliseconds{3});
+  }
+  return "replies swallowed";
+}
+
+std::string forget_without_workers(Stage& stage) {
+  stage.night.forgot_primary = stage.night.forgot_all = true;
+  kill_workers(stage);
+  const bool sold = sells_on(stage, 30);
+  stage.ask({"FLUSHALL"});
+  restart_workers(stage);
+  return sold ? "flushed before the database had it" : "";
+}
+
+std::string forget_while_the_disk_is_full(Stage& stage) {
+  stage.night.forgot_primary = stage.night.forgot_all = true;
+  const std::string ballast = stage.dir("db-disk/ballast");
+  for (std::ofstream file(ballast); file << std::string(1024, 'x') << std::flush;) continue;
+  const bool sold = sells_on(stage, 30);
+  stage.ask({"FLUSHALL"});
+  std::filesystem::remove(ballast);
+  return sold ? "flushed while the database's disk was full" : "";
+}
+
+}  // namespace
+
+TEST_SUITE("faults/history") {
+  TEST_CASE("clients, workers and reconciles killed and stopped anywhere break no promise") { survives("processes"); }
+
+  TEST_CASE("a Redis killed in mid-sale and back with all, or less, or nothing breaks no promise of the level") {
+    for (const char* name :
+         {"redis, synced always", "redis, synced every second", "redis, its log cut", "redis that keeps nothing"})
+      survives(name);
+  }
+
+  TEST_CASE("failovers by command and by kill, frozen links and zombies break no promise of the level") {
+    survives("failovers");
+  }
+
+  TEST_CASE("networks that part, both ways and one way, break no promise of the level") { survives("partitions"); }
+
+  TEST_CASE("bytes late, in pieces, lost, doubled or replaced break no promise") { survives("wires"); }
+
+  TEST_CASE("a Redis that refuses, is busy, asleep or cuts everybody off breaks no promise") { survives("servers"); }
+
+  TEST_CASE("flushed or with a key deleted, Redis is rebuilt, and no promise of the level broken") {
+    survives("deletions");
+  }
+
+  TEST_CASE("full disks break no promise") { survives("disks"); }
+
+  TEST_CASE("a database killed, killed in COMMIT, or locked breaks no promise") { survives("databases"); }
+
+  TEST_CASE("clocks an hour off, on either side, break no promise") { survives("clocks"); }
+}
+
+TEST_SUITE("faults/history/control") {
+  TEST_CASE("a journal that is trimmed before the database has it is seen") {
+    is_seen({"processes",
+             {"sold without a worker", trim_unseen},
+             "-",
+             "settle|call('XTRIM', KEYS[3], 'MINID', id)|call('XTRIM', KEYS[3], 'MINID', A[1] .. '-' .. m[5])"},
+            {"I2"});
+  }
+
+  TEST_CASE("an offset that moves without its orders is seen") {
+    is_seen({"databases", {"the offset moved alone", move_the_offset_alone}}, {"I2"});
+  }
+
+  TEST_CASE("a promoted replica that sells on without a fence is seen") {
+    is_seen({"failovers",
+             {"promoted behind", promote_behind_without_workers},
+             "-",
+             "reserve|if not find(call('INFO', 'replication'), '\\nmaster_replid:' .. m[7] .. '\\r', 1, true) then "
+             "return refuse('fenced') end|"},
+            {"I4"});
+  }
+
+  TEST_CASE("an answer that claims the database before the database has it is seen, whatever makes Redis forget") {
+    is_seen({"failovers", named("failovers", "failover, the replica behind"), "level"}, {"I2", "I6"});
+    is_seen({"redis, its log cut", {"all forgotten", forget_without_workers}, "level"}, {"I2", "I6"});
+    is_seen({"disks", {"all forgotten", forget_while_the_disk_is_full}, "level"}, {"I2", "I6"});
+    is_seen({"partitions", named("partitions", "primary in the minority"), "level"}, {"I2", "I6"});
+  }
+
+  TEST_CASE("a retry that is a purchase of its own is seen") {
+    is_seen({"wires", named("wires", "replies cut off"), "-",
+             "reserve|if rec then s, e = find(rec, '\\n' .. request .. ' ', 1, true) end|"},
+            {"I2", "I4"});
+  }
+
+  TEST_CASE("an unknown effect that is called none is seen") {
+    is_seen({"servers", {"replies swallowed", swallow_replies}, "effect"}, {"I3"});
+  }
+
+  TEST_CASE("a sale whose buyers are gone and that knows no limit is seen") {
+    is_seen({"deletions",
+             {"buyers deleted", delete_buyers_without_workers},
+             "-",
+             "reserve|if guard ~= m[6] or m[8] ~= '' then|if m[8] ~= '' then"},
+            {"I4", "I5"});
+  }
+
+  TEST_CASE("a sale whose time goes back with its Redis' clock is seen") {
+    is_seen({"clocks", named("clocks", "Redis' clock an hour back"), "-",
+             "reserve|if now < tonumber(m[11]) then now = tonumber(m[11]) end|"},
+            {"I11"});
+  }
+}
