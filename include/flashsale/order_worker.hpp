@@ -48,7 +48,8 @@ class OrderWorker {
   /// Errors: as run, at once; timed_out, with what it waited for.
   [[nodiscard]] Result<Done> drain(Deadline deadline);
 
-  /// Makes `run` and `drain` return after the transaction under way. Safe from any thread and from a signal handler.
+  /// Makes `run` and `drain` return after the transaction under way; a Redis that says nothing is not waited for. Safe
+  /// from any thread and from a signal handler.
   void stop() noexcept;
 
   /// What it has done so far. Does no I/O.

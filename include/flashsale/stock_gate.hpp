@@ -15,7 +15,8 @@ namespace flashsale {
 
 /// Sells units of many sales through one pool; calls made at the same time travel as one batch.
 /// Thread-safe. Construction does no I/O and cannot fail; threads and connections come with the first call.
-/// Destruction answers every call still waiting with `closed` and joins its threads, within one round trip.
+/// Destruction answers every call still waiting with `closed` and joins its threads: within one round trip, and within
+/// 250 ms from a Redis that says nothing. Another's pool is waited for while it acquires, 500 ms at most.
 class StockGate {
  public:
   /// Shares `pool`.

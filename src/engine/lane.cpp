@@ -13,7 +13,7 @@ namespace flashsale::engine {
 namespace {
 
 constexpr std::size_t kBatchWalkMax = 8192;   // how far a batch looks for its like behind requests of other sales
-constexpr milliseconds kThreadPatience{500};  // a connect takes no longer; and stop() waits no longer
+constexpr milliseconds kThreadPatience{500};  // a connect takes no longer; nor stop(), where a plug does not heed it
 constexpr auto kForever = std::chrono::hours(24);
 
 void count(const Result<Answer>& answer) {
@@ -55,7 +55,10 @@ void Lane::wake_thread(std::unique_lock<std::mutex>& lock) {
     return;
   }
   try {
-    thread_ = util::start_thread("flashsale-lane", [this] { lead_as_thread(); });
+    thread_ = util::start_thread("flashsale-lane", [this] {
+      const util::StopScope scope(shared_.stop);
+      lead_as_thread();
+    });
   } catch (const std::system_error&) {
     RequestList refused;
     refused.append(queue_);
@@ -107,13 +110,13 @@ void Lane::drive(const Waiter* mine, Deadline until) {
     flight_.step(mine != nullptr ? until : util::Clock::now() + kThreadPatience);
     if (mine != nullptr && (mine->done.is_set() || util::Clock::now() >= until)) return;
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (stopping_) return;
+    if (stopping_ || util::stop_requested()) return;
   }
 }
 
 void Lane::lead_as_thread() {
   std::unique_lock<std::mutex> lock(mutex_);
-  while (!stopping_) {
+  while (!stopping_ && !util::stop_requested()) {
     const Deadline now = util::Clock::now();
     if (led_ || (!flight_.is_flying() && !has_ready(now))) {
       // A queue that holds only what was put off is looked at again when the first of it is due.

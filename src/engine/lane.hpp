@@ -26,14 +26,16 @@
 #include "engine/view_keeper.hpp"
 #include "flashsale/connection_pool.hpp"
 #include "flashsale/options.hpp"
+#include "util/stop.hpp"
 
 namespace flashsale::engine {
 
 /// What the lanes of one gate share.
 struct LaneShared {
   LaneShared(std::shared_ptr<ConnectionPool> its_pool, const GateOptions& its_options)
-      : pool(std::move(its_pool)), options(its_options), parking(pool) {}
+      : pool(std::move(its_pool)), options(its_options), parking(pool, stop) {}
 
+  util::StopSource stop;  ///< of all threads of the gate
   const std::shared_ptr<ConnectionPool> pool;
   const GateOptions options;
   Parking parking;

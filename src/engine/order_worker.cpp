@@ -23,6 +23,7 @@
 #include "engine/winners_publisher.hpp"
 #include "util/deadline.hpp"
 #include "util/event_fd.hpp"
+#include "util/stop.hpp"
 
 namespace flashsale {
 
@@ -92,7 +93,7 @@ class OrderWorker::Body {
   using Sales = std::vector<Served>;
 
   void open_bell();
-  bool is_stopped() const { return stopped_.load(); }
+  bool is_stopped() const { return stop_.is_requested(); }
   bool pause(milliseconds time);
   Deadline call_deadline() const { return util::Clock::now() + options_.call_timeout; }
 
@@ -118,7 +119,7 @@ class OrderWorker::Body {
   const std::vector<std::string> named_;
 
   // stop() may run in a signal handler: it touches these alone.
-  std::atomic<bool> stopped_{false};
+  util::StopSource stop_;
   std::atomic<util::EventFd*> bell_{nullptr};
 
   mutable std::mutex mutex_;
@@ -134,7 +135,7 @@ void OrderWorker::Body::open_bell() {
 }
 
 void OrderWorker::Body::stop() noexcept {
-  stopped_.store(true);
+  stop_.request();
   // Either we see the bell, or whoever opens it afterwards sees the flag before it sleeps.
   if (util::EventFd* bell = bell_.load()) bell->raise();
 }
@@ -237,7 +238,7 @@ bool OrderWorker::Body::sweep(Served& served) {
 }
 
 void OrderWorker::Body::reconcile(Served& served) {
-  engine::ReconcileWatch watch{&stopped_};
+  engine::ReconcileWatch watch{&stop_};
   auto done = engine::reconcile(pool_, sink_, served.sale, util::Clock::now() + kReconcilePatience,
                                 engine::Loss::refuse, &watch);
   if (watch.rebuilt) {
@@ -302,6 +303,7 @@ const Error* OrderWorker::Body::all_left_alone(const Sales& sales) const {
 }
 
 Result<Done> OrderWorker::Body::run() {
+  const util::StopScope scope(stop_);
   open_bell();
   Sales sales;
   Deadline next_watch{};
@@ -366,6 +368,7 @@ Result<bool> OrderWorker::Body::is_drained(Sales& sales) {
 }
 
 Result<Done> OrderWorker::Body::drain(Deadline deadline) {
+  const util::StopScope scope(stop_);
   open_bell();
   Sales sales;
   Result<Done> listed = list(sales);

@@ -43,7 +43,10 @@ bool Parking::park(Request* request) {
     if (stopping_) return false;
     if (!thread_.joinable()) {
       try {
-        thread_ = util::start_thread("flashsale-park", [this] { watch(); });
+        thread_ = util::start_thread("flashsale-park", [this] {
+          const util::StopScope scope(stop_);
+          watch();
+        });
       } catch (const std::system_error&) {
         return false;
       }
@@ -119,7 +122,8 @@ void Parking::watch() {
     for (const auto& [sale, waiting] : by_sale_) sales.push_back(sale);
     lock.unlock();
     bool moved = false;
-    for (const std::string& sale : sales) moved |= look_at(sale);
+    for (const std::string& sale : sales)
+      if (!util::stop_requested()) moved |= look_at(sale);
     lock.lock();
     pause = moved ? kLookAgainMin : std::min(pause * 2, kLookAgainMax);
     work_.wait_for(lock, pause, [this] { return stopping_; });

@@ -17,13 +17,15 @@
 
 #include "engine/request.hpp"
 #include "flashsale/connection_pool.hpp"
+#include "util/stop.hpp"
 
 namespace flashsale::engine {
 
 /// Thread-safe.
 class Parking {
  public:
-  explicit Parking(std::shared_ptr<ConnectionPool> pool) : pool_(std::move(pool)) {}
+  Parking(std::shared_ptr<ConnectionPool> pool, const util::StopSource& its_threads)
+      : pool_(std::move(pool)), stop_(its_threads) {}
   ~Parking() { stop(); }
 
   /// Takes over a decided request that is in no lane's hands; it comes back to its lane. False: not any more.
@@ -43,6 +45,7 @@ class Parking {
   bool ripen(const std::string& sale, std::uint64_t epoch, Position watermark);
 
   const std::shared_ptr<ConnectionPool> pool_;
+  const util::StopSource& stop_;
   mutable std::mutex mutex_;
   std::condition_variable work_;
   std::map<std::string, Waiting, std::less<>> by_sale_;  // guarded by mutex_; no sale without somebody waiting

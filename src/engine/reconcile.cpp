@@ -87,7 +87,7 @@ class Reconciler {
     obstacle_ = std::move(obstacle);
     return Went::again;
   }
-  bool is_stopped() const { return stop_ != nullptr && stop_->load(std::memory_order_relaxed); }
+  bool is_stopped() const { return stop_ != nullptr && stop_->is_requested(); }
   Deadline call_deadline() const { return std::min(deadline_, util::Clock::now() + kClaimCallTimeout); }
 
   ConnectionPool& pool_;
@@ -96,7 +96,7 @@ class Reconciler {
   const core::Keys keys_;
   const Deadline deadline_;
   const Loss loss_;
-  const std::atomic<bool>* const stop_;
+  const util::StopSource* const stop_;
   const bool anyway_;
   ReconcileClaim claim_;
   std::string obstacle_ = "the deadline came first";

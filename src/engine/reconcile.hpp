@@ -5,12 +5,12 @@
 ///   +----------------------------+------------------+--- claim lost, history changed, Redis torn-+-----------+
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <string_view>
 
 #include "flashsale/connection_pool.hpp"
 #include "flashsale/order_sink.hpp"
+#include "util/stop.hpp"
 
 namespace flashsale::engine {
 
@@ -21,9 +21,9 @@ enum class Loss : std::uint8_t {
 
 /// What a caller may want to know and to say while a reconcile runs.
 struct ReconcileWatch {
-  const std::atomic<bool>* stop = nullptr;  ///< set: give up soon, with `closed`; the next one starts again
-  bool anyway = false;                      ///< also a sale that is in order: what an audit found is put right
-  bool rebuilt = false;                     ///< this very call finished a rebuild
+  const util::StopSource* stop = nullptr;  ///< requested: give up soon, with `closed`; the next one starts again
+  bool anyway = false;                     ///< also a sale that is in order: what an audit found is put right
+  bool rebuilt = false;                    ///< this very call finished a rebuild
 };
 
 /// Reconciles one sale in journal mode; a crash anywhere is finished by the next call, of anybody. Waits for a

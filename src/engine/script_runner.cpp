@@ -8,6 +8,7 @@
 #include "engine/node_clock.hpp"
 #include "util/deadline.hpp"
 #include "util/random.hpp"
+#include "util/stop.hpp"
 
 namespace flashsale::engine {
 
@@ -17,6 +18,7 @@ milliseconds pause_before(int attempt) {
 }
 
 bool sleep_within(milliseconds time, Deadline deadline) {
+  if (util::stop_requested()) return false;
   const auto wake = std::min<Deadline>(util::Clock::now() + time, deadline);
   util::sleep_until(wake);
   return wake < deadline;

@@ -47,7 +47,7 @@ Result<Done> load_scripts(ConnectionPool& pool, std::string_view sale, Deadline 
 /// The pause before attempt number `attempt` (from 1): 2 ms, doubling to 100 ms, jittered by half.
 milliseconds pause_before(int attempt);
 
-/// Sleeps for `time`, not past `deadline`. False: the deadline has come.
+/// Sleeps for `time`, not past `deadline`. False: the deadline has come, or the thread is to stop.
 bool sleep_within(milliseconds time, Deadline deadline);
 
 }  // namespace flashsale::engine

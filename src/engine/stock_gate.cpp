@@ -75,6 +75,7 @@ class StockGate::Body {
   }
 
   ~Body() {
+    shared_.stop.request();
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       stopping_ = true;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "flashsale/redis.hpp"
+#include "util/stop.hpp"
 
 namespace flashsale::redis {
 namespace {
@@ -80,16 +81,17 @@ Result<Lease> Pool::lend(Role role, Deadline deadline) {
     if (ready != nullptr) return Lease(this, ready);
     if (!attempt.error || !attempt.opens) continue;
     const bool last = attempt.error->code == ErrorCode::refused && choice.role == Role::primary;
-    if (last || Clock::now() >= deadline) return tl::unexpected<Error>(std::move(*attempt.error));
+    if (last || Clock::now() >= deadline || util::stop_requested())
+      return tl::unexpected<Error>(std::move(*attempt.error));
   }
 }
 
-/// Waits for a change, or for a pause to end; an error once the deadline has passed.
+/// Waits for a change, or for a pause to end; an error once the deadline has passed, or the thread is to stop.
 std::optional<Error> Pool::wait_for(const Choice& choice, Deadline deadline, std::unique_lock<std::mutex>& lock) {
   const NodeState& primary = state_->nodes.list[state_->nodes.primary];
   if (!choice.full && primary.is_refused) return Error{ErrorCode::refused, Effect::none, primary.trouble};
-  if (Clock::now() < deadline) {
-    state_->changed.wait_until(lock, std::min(choice.again, deadline));
+  if (Clock::now() < deadline && !util::stop_requested()) {
+    state_->changed.wait_until(lock, std::min(choice.again, util::Wait(deadline).slice()));
     return std::nullopt;
   }
   if (choice.full) {
@@ -199,7 +201,7 @@ void Pool::settle_failure(Attempt& attempt, NodeState& node) {
   if (!attempt.error || !attempt.opens) return;
   const auto now = Clock::now();
   // A caller in a hurry learned nothing about the node.
-  if (attempt.hurried && attempt.error->code == ErrorCode::timed_out) return;
+  if ((attempt.hurried || util::stop_requested()) && attempt.error->code == ErrorCode::timed_out) return;
   node.reach.failed(now, options_, state_->random.next());
   node.is_refused = attempt.error->code == ErrorCode::refused;
   node.trouble = attempt.error->detail;

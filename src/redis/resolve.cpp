@@ -13,6 +13,7 @@
 #include <system_error>
 #include <thread>
 
+#include "util/stop.hpp"
 #include "util/thread.hpp"
 
 namespace flashsale::redis {
@@ -134,7 +135,9 @@ Result<std::vector<Address>> resolve(const std::string& host, std::uint16_t port
     return fail(ErrorCode::disconnected, fmt::format("no thread to look up {}: {}", host, error.code().message()));
   }
   std::unique_lock lock(under_way->mutex);
-  const bool done = under_way->done_changed.wait_until(lock, deadline, [&] { return under_way->done; });
+  const util::Wait wait(deadline);
+  while (!under_way->done && !wait.is_over()) under_way->done_changed.wait_until(lock, wait.slice());
+  const bool done = under_way->done;
   lock.unlock();
   if (!done) {
     return fail(ErrorCode::timed_out, fmt::format("the look-up of {} took too long", host));

@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "redis/resolve.hpp"
+#include "util/stop.hpp"
 
 namespace flashsale::redis {
 namespace {
@@ -99,16 +100,17 @@ Moved Socket::receive(char* bytes, std::size_t size) {
 }
 
 short Socket::wait(short events, Deadline deadline) const {
+  const util::Wait wait(deadline);
   for (;;) {
     // ppoll, because poll's milliseconds would have to be rounded up past the deadline.
-    const auto left = std::max(deadline - Clock::now(), Clock::duration::zero());
+    const auto left = std::max(wait.slice() - Clock::now(), Clock::duration::zero());
     const auto seconds = std::min(std::chrono::floor<std::chrono::seconds>(left), std::chrono::seconds{3600});
     const auto rest = std::chrono::nanoseconds(std::min<Clock::duration>(left - seconds, std::chrono::seconds{1}));
     const timespec timeout{seconds.count(), std::min<long>(static_cast<long>(rest.count()), 999'999'999)};
     pollfd entry{fd_, events, 0};
     const int ready = ppoll(&entry, 1, &timeout, nullptr);
     if (ready > 0) return entry.revents;
-    if (ready == 0 && Clock::now() >= deadline) return 0;
+    if (ready == 0 && wait.is_over()) return 0;
     if (ready < 0 && errno != EINTR) return POLLERR;  // the call that follows will say what is wrong
   }
 }

@@ -41,7 +41,8 @@ class Socket {
   Moved send(const char* bytes, std::size_t size);
   Moved receive(char* bytes, std::size_t size);
 
-  /// Waits for poll(2) `events`; returns those that came (also POLLERR, POLLHUP), 0 once the deadline has passed.
+  /// Waits for poll(2) `events`; returns those that came (also POLLERR, POLLHUP), 0 once the deadline has passed, or
+  /// the thread was asked to stop.
   short wait(short events, Deadline deadline) const;
 
   /// True if there is nothing to read and the peer has not closed: what an idle connection should be.

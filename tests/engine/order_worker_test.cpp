@@ -6,7 +6,9 @@
 #include <thread>
 
 #include "core/keyspace.hpp"
+#include "flashsale/redis.hpp"
 #include "support/served_sale.hpp"
+#include "support/wire_proxy.hpp"
 
 using namespace flashsale;
 using namespace flashsale::test;
@@ -70,6 +72,23 @@ TEST_CASE("stop before run makes run return") {
   OrderWorker worker(sale.pool, sale.sink, quick());
   worker.stop();
   CHECK(worker.run());
+}
+
+TEST_CASE("stop does not wait for a Redis that says nothing") {
+  PrivateRedis redis;
+  ServedSale sale(redis);
+  WireProxy silent(redis.socket_path());
+  silent.stall();
+  WorkerOptions patient = quick();
+  patient.call_timeout = std::chrono::seconds{60};
+  OrderWorker worker(make_pool(silent.url()).value(), sale.sink, patient, {sale.id});
+  const auto begin = Deadline::clock::now();
+  Running running(worker);
+  CHECK(eventually([&] { return silent.accepted() > 0; }));
+  worker.stop();
+  running.join();
+  CHECK(running.result);
+  CHECK(Deadline::clock::now() - begin < std::chrono::seconds{30});
 }
 
 TEST_CASE("Redis away is waited for, told, and gone on from by a reconcile") {

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <map>
 #include <set>
 #include <thread>
@@ -14,6 +15,7 @@
 #include "support/private_redis.hpp"
 #include "support/raw_sale.hpp"
 #include "support/wire_proxy.hpp"
+#include "util/stop.hpp"
 
 using namespace flashsale;
 using namespace flashsale::test;
@@ -48,6 +50,21 @@ ErrorCode error_of(const Result<Answer>& answer) {
   REQUIRE_FALSE(answer);
   return answer.error().code;
 }
+
+/// Never lends, nor gives up at the deadline: only a stop ends its waits, within half a minute.
+struct EndlessPool final : ConnectionPool {
+  Result<Lease> acquire(Role, std::uint16_t, Deadline) override {
+    ++asked;
+    const util::Wait wait(Deadline::clock::now() + std::chrono::seconds(30));
+    while (!wait.is_over()) std::this_thread::sleep_until(wait.slice());
+    if (util::stop_requested()) ++stopped;
+    return fail(ErrorCode::timed_out, "nothing is lent");
+  }
+  void report(Connection*, Heard, std::string_view) override {}
+  void give_back(Connection*) override {}
+
+  std::atomic<int> asked{0}, stopped{0};
+};
 
 std::vector<Event> drain_all(CompletionQueue& queue, std::size_t count) {
   std::vector<Event> events(count);
@@ -295,6 +312,25 @@ TEST_SUITE("engine/stock_gate") {
     waitpid(child, &status, 0);
     CHECK(status == 0);
     CHECK(outcome_of(used->reserve(click("cid", "r1"))) == Outcome::reserved);
+  }
+
+  TEST_CASE("a gate that is destroyed ends what its threads wait for") {
+    const auto pool = std::make_shared<EndlessPool>();
+    CompletionQueue queue(2);
+    {
+      StockGate gate(pool);
+      for (const char* buyer : {"ann", "bob"}) {  // one a lane
+        Call call = click(buyer, "r1");
+        call.timeout = milliseconds{30'000};
+        REQUIRE(gate.submit(&call, 1, queue).value() == 1);
+      }
+      while (pool->asked < 2) std::this_thread::yield();
+    }
+    CHECK(pool->stopped == 2);
+    for (const Event& event : drain_all(queue, 2)) {
+      CHECK(event.error() == ErrorCode::closed);
+      CHECK(event.effect == Effect::none);
+    }
   }
 
   TEST_CASE("a gate destroyed with calls under way answers each of them once") {

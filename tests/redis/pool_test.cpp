@@ -3,11 +3,15 @@
 #include <sys/socket.h>
 
 #include <atomic>
+#include <functional>
+#include <thread>
 
 #include "flashsale/redis.hpp"
 #include "redis/connection_conformance.hpp"
 #include "redis/handshake.hpp"
 #include "redis/nodes.hpp"
+#include "support/wire_proxy.hpp"
+#include "util/stop.hpp"
 
 namespace flashsale::test {
 namespace {
@@ -249,6 +253,60 @@ TEST_CASE("a replica that answers nothing leaves time for the primary") {
   const std::string nodes = node(primary) + ",127.0.0.1:" + std::to_string(ntohs(address.sin_port));
   auto pool = pool_of("redis+replicas://" + nodes, options);
   CHECK(port_for(*pool, Role::replica) == text_of(primary));
+}
+
+/// True if `wait`, on a thread of its own, ends long before its deadline once that thread is asked to stop.
+bool ends_when_stopped(const std::function<void(Deadline)>& wait) {
+  const auto deadline = in(std::chrono::seconds{30});
+  util::StopSource stop;
+  std::thread thread([&] {
+    const util::StopScope scope(stop);
+    wait(deadline);
+  });
+  std::this_thread::sleep_for(milliseconds{20});  // it may be in its wait by then, or about to begin it: both must end
+  stop.request();
+  thread.join();
+  return Deadline::clock::now() < deadline - std::chrono::seconds{15};
+}
+
+TEST_CASE("a thread that is asked to stop waits for nobody: a handshake, a reply, a connection, a pause") {
+  PrivateRedis server;
+  WireProxy proxy(server.socket_path());
+  PoolOptions options;
+  options.connect_timeout = std::chrono::seconds{30};
+  options.connections_max = 1;
+  const auto asks = pool_of(proxy.url(), options);
+  const auto lease = asks->acquire(Role::primary, 0, in(kLong));
+  REQUIRE(lease);
+  proxy.stall();
+
+  const auto greets = pool_of(proxy.url(), options);
+  CHECK(ends_when_stopped([&](Deadline by) { CHECK_FALSE(greets->acquire(Role::primary, 0, by)); }));
+  CHECK(ends_when_stopped([&](Deadline by) {
+    const RoundTrip trip = (*lease)->roundtrip({{"PING"}}, by);
+    REQUIRE(trip.error);
+    CHECK(trip.error->code == ErrorCode::timed_out);
+    CHECK(trip.error->effect == Effect::unknown);
+  }));
+  CHECK(ends_when_stopped([&](Deadline by) { CHECK_FALSE(asks->acquire(Role::primary, 0, by)); }));
+
+  options.reconnect_min = options.reconnect_max = std::chrono::seconds{30};
+  const auto pauses = pool_of("redis+unix:///nosuch/redis.sock", options);
+  CHECK(ends_when_stopped([&](Deadline by) { CHECK_FALSE(pauses->acquire(Role::primary, 0, by)); }));
+}
+
+TEST_CASE("a healthy Redis still has its say after the thread was asked to stop") {
+  PrivateRedis server;
+  const auto pool = pool_of(server.url());
+  util::StopSource stop;
+  stop.request();
+  const util::StopScope scope(stop);
+  bool answered = false;
+  for (int i = 0; i < 100 && !answered; ++i) {  // on a slow machine a grace may be too short
+    const auto lease = pool->acquire(Role::primary, 0, in(kLong));
+    answered = lease && !(*lease)->roundtrip({{"PING"}}, in(kLong)).error;
+  }
+  CHECK(answered);
 }
 
 TEST_CASE("the pause after failures doubles to its bound, is jittered, and ends with a success") {

@@ -10,6 +10,7 @@
 #include "util/fork_guard.hpp"
 #include "util/futex.hpp"
 #include "util/random.hpp"
+#include "util/stop.hpp"
 #include "util/thread.hpp"
 
 using namespace flashsale::util;
@@ -45,6 +46,27 @@ TEST_SUITE("util") {
     sigset_t own;
     pthread_sigmask(SIG_SETMASK, nullptr, &own);
     CHECK(sigismember(&own, SIGINT) == 0);
+  }
+
+  TEST_CASE("a thread that is asked to stop is heard in its scope alone, and its waits end early") {
+    const auto deadline = Clock::now() + std::chrono::hours(1);
+    StopSource stop;
+    {
+      const StopScope scope(stop);
+      const Wait wait(deadline);
+      CHECK_FALSE(stop_requested());
+      CHECK(wait.slice() < deadline);
+      std::thread([&] { stop.request(); }).join();
+      CHECK(stop_requested());
+      while (!wait.is_over()) std::this_thread::sleep_until(wait.slice());
+      CHECK(Clock::now() < deadline);
+      CHECK(Wait(deadline).slice() > stop.requested_at());  // each wait has its grace, for a peer that answers
+      const StopSource another;
+      const StopScope inner(another);
+      CHECK_FALSE(stop_requested());
+    }
+    CHECK_FALSE(stop_requested());
+    CHECK(Wait(deadline).slice() == deadline);
   }
 
   TEST_CASE("a forked child has another generation and other random numbers") {

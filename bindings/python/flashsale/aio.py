@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from ._calls import EVENT, EVENTS_AT_ONCE, Answer, Encoded, EventRecords
 from ._calls import to_answer, to_event_error, to_ms, to_records
@@ -175,7 +178,7 @@ class StockGate(GateBase[Coroutine[Any, Any, Answer]]):
             own.submit()
         last = [self._handle]
         self._handle = None
-        await _in_thread(last.clear)
+        await asyncio.get_running_loop().run_in_executor(None, last.clear)
         if own is not None:
             await own.finish()
         for loop, bridge in bridges.items():
@@ -189,12 +192,51 @@ class StockGate(GateBase[Coroutine[Any, Any, Answer]]):
         await self.close()
 
 
+_ACTS_AT_ONCE = 32  # of one loop; the others wait for their turn
+_rooms: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+
 async def _in_thread(function: Callable[..., T], *arguments: Any) -> T:
-    return await asyncio.get_running_loop().run_in_executor(None, function, *arguments)
+    """
+    Calls it on a daemon thread. The loop's executor was rejected: asyncio.run and the interpreter wait for its threads,
+    so that Ctrl+C would end the program only when the act does.
+    """
+    loop = asyncio.get_running_loop()
+    room = _rooms.setdefault(loop, asyncio.Semaphore(_ACTS_AT_ONCE))
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: BaseException | None) -> None:
+        room.release()
+        if future.done():  # cancelled
+            return
+        if error is None:
+            future.set_result(result)  # type: ignore[arg-type]
+        else:
+            future.set_exception(error)
+
+    def act() -> None:
+        result, error = None, None
+        try:
+            result = function(*arguments)
+        except BaseException as raised:
+            error = raised
+        with suppress(RuntimeError):  # the loop was closed: nobody waits
+            loop.call_soon_threadsafe(settle, result, error)
+
+    await room.acquire()
+    try:
+        threading.Thread(target=act, name="flashsale-act", daemon=True).start()
+    except RuntimeError:  # the system has no more
+        room.release()
+        raise
+    return await future
 
 
 class SaleController(ControllerBase[Coroutine[Any, Any, None]]):
-    __doc__ = "The operator's side; acts run on the loop's executor.\n" + (ControllerBase.__doc__ or "")
+    __doc__ = (
+        "The operator's side; each act has a thread. Cancelling one only ends the wait: it may have been done.\n"
+        + (ControllerBase.__doc__ or "")
+    )
 
     async def _act(self, verb: str, *arguments: Any) -> None:
         await _in_thread(check, getattr(lib, "controller_" + verb), self._open_handle(), *arguments)

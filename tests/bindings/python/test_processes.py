@@ -90,9 +90,11 @@ def python(program: str, *arguments: str) -> subprocess.Popen[str]:
 BLOCKED = {
     "a gate's call": "flashsale.StockGate(pool).reserve('s', 'i', buyer='b', request='r', timeout=30)",
     "an act": "flashsale.SaleController(pool, timeout_ms=60000).pause('s')",
-    "a worker": "flashsale.OrderWorker(pool, flashsale.make_sink(sys.argv[2]), ['s']).run()",
-    "a worker's drain": "flashsale.OrderWorker(pool, flashsale.make_sink(sys.argv[2]), ['s']).drain(600)",
+    "a worker": "flashsale.OrderWorker(pool, sink(), ['s'], call_timeout_ms=60000).run()",
+    "a worker's drain": "flashsale.OrderWorker(pool, sink(), ['s'], call_timeout_ms=60000).drain(600)",
     "asyncio": "asyncio.run(buy())",
+    "asyncio's act": "asyncio.run(flashsale.aio.SaleController(pool, timeout_ms=60000).pause('s'))",
+    "asyncio's worker": "asyncio.run(flashsale.aio.OrderWorker(pool, sink(), ['s'], call_timeout_ms=60000).run())",
 }
 
 
@@ -100,7 +102,9 @@ BLOCKED = {
 def test_ctrl_c_ends_a_wait_long_before_its_deadline(call: str, silent_url: str, tmp_path: Path) -> None:
     program = """
         import asyncio, sys, flashsale, flashsale.aio
-        pool = flashsale.Pool(sys.argv[1])
+        pool = flashsale.Pool(sys.argv[1], connect_timeout_ms=30000)
+        def sink():
+            return flashsale.make_sink(sys.argv[2])
         async def buy():
             async with flashsale.aio.StockGate(pool) as gate:
                 await gate.reserve('s', 'i', buyer='b', request='r', timeout=30)
