@@ -34,7 +34,9 @@ int report(const Error& error, Json extra, bool json) {
 
 /// Of an option given twice the last one counts, so that scripts can add theirs before their callers'.
 void add_globals(CLI::App& app, Globals& globals) {
-  app.add_option("--redis", globals.redis, "URL of Redis: redis://, redis+unix:// or redis+replicas://")
+  app.add_option(
+         "--redis", globals.redis,
+         "URL of Redis: redis://, rediss://, redis+unix://, redis+replicas://, redis+sentinel://, redis+cluster://")
       ->envname("FLASHSALE_REDIS")
       ->take_last()
       ->capture_default_str();

@@ -15,7 +15,8 @@ enum class Role : std::uint8_t { primary, replica };
 /// What a caller heard on a leased connection, so that the pool can look anew. The text is Redis' error, if any.
 enum class Heard : std::uint8_t {
   moved,        ///< MOVED: the slot lives elsewhere for good
-  ask,          ///< ASK: this once, elsewhere, after ASKING; the next lease for this slot must go there
+  ask,          ///< ASK: this once, elsewhere; the next lease of the primary for this slot must go there, with ASKING
+                ///< before each command, whose replies are not shown
   not_primary,  ///< READONLY, MASTERDOWN, LOADING, CLUSTERDOWN: this node cannot decide now
   broken,       ///< the connection is of no use: closed, owing replies, or it said nonsense
 };
@@ -70,6 +71,17 @@ class ConnectionPool {
   /// Where no replica is fit, `Role::replica` gets the primary. Blocks until `deadline` at most.
   /// Errors, all with effect none: timed_out, disconnected (detail says why), refused (authentication), closed.
   virtual Result<Lease> acquire(Role role, std::uint16_t slot, Deadline deadline) = 0;
+
+  /// Makes sure that the next lease of the primary for `slot` goes to the one that the topology agrees on: a majority
+  /// of sentinels, or two nodes of a cluster. A reconcile asks for it before it closes a gate, so that it never works
+  /// on a primary that was cut off. Where nobody but the nodes themselves can tell, there is nothing to do.
+  /// Blocks until `deadline` at most; a few round trips to each of those asked.
+  /// Errors, all with effect none: disconnected (the detail says who named whom), closed, forked.
+  virtual Result<Done> confirm_primary(std::uint16_t slot, Deadline deadline) {
+    (void)slot;
+    (void)deadline;
+    return Done{};
+  }
 
   /// @{ For Lease only: what was heard on `connection`, and its return. Every lease is given back exactly once.
   virtual void report(Connection* connection, Heard heard, std::string_view text) = 0;

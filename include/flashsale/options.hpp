@@ -9,12 +9,17 @@
 
 namespace flashsale {
 
+/// The largest PoolOptions::replica_lag_bytes_max: 1 TiB.
+inline constexpr std::int64_t kReplicaLagBytesMax = std::int64_t{1} << 40;
+
 /// Of make_pool.
 struct PoolOptions {
   // Behaviour
-  milliseconds connect_timeout{1000};  ///< one attempt: name look-up, connect, AUTH, SELECT, ROLE. 1 ms..30 s
-  milliseconds reconnect_min{5};       ///< the first pause after a failed attempt; grows twofold, jittered
-  milliseconds reconnect_max{1000};    ///< the longest such pause; a recovered Redis is seen within it
+  milliseconds connect_timeout{1000};  ///< one attempt: look-up, connect, TLS, AUTH, SELECT, ROLE. 1 ms..30 s
+  milliseconds reconnect_min{5};       ///< the first pause after a failed attempt; grows twofold, jittered. 1 ms..30 s
+  milliseconds reconnect_max{1000};    ///< the longest such pause; a recovered Redis is seen within it. 1 ms..30 s
+  milliseconds replica_lag_max{2000};  ///< a replica further behind its primary is not read. 1 ms..30 s
+  std::int64_t replica_lag_bytes_max{16 << 20};  ///< the same in bytes of replication, 0..kReplicaLagBytesMax
 
   // Performance
   std::size_t connections_max = 64;  ///< to one node, 1..1024; more leases wait for one to come back

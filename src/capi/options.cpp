@@ -16,6 +16,7 @@ namespace {
 std::string to_text(milliseconds value) { return std::to_string(value.count()); }
 std::string to_text(std::size_t value) { return std::to_string(value); }
 std::string to_text(std::uint32_t value) { return std::to_string(value); }
+std::string to_text(std::int64_t value) { return std::to_string(value); }
 std::string to_text(bool value) { return value ? "true" : "false"; }
 std::string to_text(Level value) { return std::string(name(value)); }
 std::string to_text(QueueMode value) { return std::string(name(value)); }
@@ -47,11 +48,15 @@ constexpr std::int64_t kSalesBytesMax = 65'536;
 using V = Values;
 constexpr std::array kOptions{
     knob<&V::pool, &PoolOptions::connect_timeout>("pool.connect_timeout_ms", "integer", 1, 30'000,
-                                                  "One attempt to connect: name look-up, connect, AUTH, SELECT, ROLE."),
+                                                  "One attempt to connect: look-up, connect, TLS, AUTH, SELECT, ROLE."),
     knob<&V::pool, &PoolOptions::reconnect_min>("pool.reconnect_min_ms", "integer", 1, 30'000,
                                                 "The first pause after a failed attempt; it grows twofold, jittered."),
     knob<&V::pool, &PoolOptions::reconnect_max>("pool.reconnect_max_ms", "integer", 1, 30'000,
                                                 "The longest such pause; a recovered Redis is seen within it."),
+    knob<&V::pool, &PoolOptions::replica_lag_max>("pool.replica_lag_max_ms", "integer", 1, 30'000,
+                                                  "A replica further behind its primary is not read."),
+    knob<&V::pool, &PoolOptions::replica_lag_bytes_max>("pool.replica_lag_max_bytes", "integer", 0, kReplicaLagBytesMax,
+                                                        "The same in bytes of replication."),
     knob<&V::pool, &PoolOptions::connections_max>("pool.connections_max", "integer", 1, 1024,
                                                   "Connections to one node; more leases wait for one to come back."),
     knob<&V::pool, &PoolOptions::idle_check>("pool.idle_check_ms", "integer", 0, 3'600'000,

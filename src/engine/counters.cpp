@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "flashsale/metrics.hpp"
+#include "util/metrics_writers.hpp"
 
 namespace flashsale {
 namespace engine {
@@ -125,6 +126,7 @@ std::string metrics_text() {
   engine::plain(text, "flashsale_reconciles_total", "counter", "Reconciles finished.", all.reconciles);
   engine::plain(text, "flashsale_entries_behind", "gauge", "Journal entries not in the database at the last look.",
                 all.entries_behind);
+  util::write_metrics(text);
   return text;
 }
 

@@ -24,7 +24,7 @@ tl::unexpected<Error> refused(std::string_view command, const std::string& text)
 
 }  // namespace
 
-Result<Standing> greet(Connection& connection, const Login& login, bool ask_role, Deadline deadline) {
+Result<Part> greet(Connection& connection, const Login& login, bool ask_role, Deadline deadline) {
   std::vector<Command> commands;
   if (!login.user.empty()) {
     commands.push_back({"AUTH", login.user, login.password});
@@ -33,6 +33,7 @@ Result<Standing> greet(Connection& connection, const Login& login, bool ask_role
   }
   const std::string db = std::to_string(login.db);
   if (login.db != 0) commands.push_back({"SELECT", db});
+  if (login.reads_only) commands.push_back({"READONLY"});
   commands.push_back({"PING"});
   if (ask_role) commands.push_back({"ROLE"});
 
@@ -45,15 +46,15 @@ Result<Standing> greet(Connection& connection, const Login& login, bool ask_role
     if (!answered) return refused(commands[i][0], reply.text);
   }
   if (trip.error) return fail(trip.error->code, trip.error->detail);  // nothing was sent that changes anything
-  return ask_role ? standing_of(trip.replies.back()) : Standing::unknown;
+  return ask_role ? part_of(trip.replies.back()) : Part{};
 }
 
-Standing standing_of(const Reply& role) {
+Part part_of(const Reply& role) {
   const auto& parts = role.elements;
-  if (role.type != Reply::Type::array || parts.empty()) return Standing::unknown;
-  if (parts[0].text == "master") return Standing::primary;
-  if (parts[0].text != "slave" || parts.size() < 4) return Standing::unknown;
-  return parts[3].text == "connected" ? Standing::replica : Standing::unlinked;
+  if (role.type != Reply::Type::array || parts.empty()) return {};
+  if (parts[0].text == "master") return {Standing::primary, parts.size() > 1 ? parts[1].integer : 0};
+  if (parts[0].text != "slave" || parts.size() < 5) return {};
+  return {parts[3].text == "connected" ? Standing::replica : Standing::unlinked, parts[4].integer};
 }
 
 std::string_view name(Standing standing) {

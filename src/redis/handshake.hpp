@@ -18,18 +18,25 @@ enum class Standing : std::uint8_t {
 };
 std::string_view name(Standing standing);
 
-/// Who to log in as. Empty user and password: no AUTH; db 0: no SELECT.
+/// The reply to ROLE.
+struct Part {
+  Standing standing = Standing::unknown;
+  std::int64_t offset = 0;  ///< bytes of replication written (a primary) or taken in (a replica)
+};
+
+/// What to say on a new connection. Empty user and password: no AUTH; db 0: no SELECT.
 struct Login {
   std::string user;
   std::string password;
   std::uint16_t db = 0;
+  bool reads_only = false;  ///< READONLY: a cluster's replica then answers reads itself
 };
 
-/// Logs in, checks that the node answers, and asks for its role if `ask_role`; one round trip.
+/// Logs in, checks that the node answers, and asks for its part if `ask_role`; one round trip.
 /// Errors, all with effect none: refused (login or permission), disconnected, timed_out, protocol.
-Result<Standing> greet(Connection& connection, const Login& login, bool ask_role, Deadline deadline);
+Result<Part> greet(Connection& connection, const Login& login, bool ask_role, Deadline deadline);
 
-/// The reply to ROLE. Pure.
-Standing standing_of(const Reply& role);
+/// Reads the reply to ROLE. Pure.
+Part part_of(const Reply& role);
 
 }  // namespace flashsale::redis

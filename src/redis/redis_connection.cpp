@@ -72,38 +72,41 @@ RoundTrip RedisConnection::exchange(Deadline deadline) {
 
 /// Sends what the kernel takes, waits, reads what is there. False once there is no more to do.
 bool RedisConnection::step(Deadline deadline, RoundTrip& trip) {
-  if (sent_ < bytes_.size()) {
-    const Moved moved = socket_.send(bytes_.data() + sent_, bytes_.size() - sent_);
+  if (sent_ < bytes_.size() || channel_.has_unsent()) {
+    const Moved moved = channel_.send(bytes_.data() + sent_, bytes_.size() - sent_);
     sent_ += moved.bytes;
     if (moved.error != 0 && moved.error != EAGAIN) {
       // The peer may have answered, or said why it leaves, before it left.
       while (read_some(trip)) {
       }
       if (!trip.error) {
-        break_off(trip, ErrorCode::disconnected, "sending: " + std::generic_category().message(moved.error));
+        break_off(trip, ErrorCode::disconnected, "sending: " + describe(moved.error));
       }
       return false;
     }
   }
-  const bool all_sent = sent_ == bytes_.size();
-  const short ready = socket_.wait(static_cast<short>(all_sent ? POLLIN : POLLIN | POLLOUT), deadline);
+  const bool all_sent = sent_ == bytes_.size() && !channel_.has_unsent();
+  const short ready = channel_.wait(static_cast<short>(all_sent ? POLLIN : POLLIN | POLLOUT), deadline);
   if (ready == 0) {
     time_out(trip);
     return false;
   }
-  if ((ready & ~POLLOUT) != 0) read_some(trip);
+  if ((ready & ~POLLOUT) != 0) {
+    // Of what is decrypted already, poll would not tell again.
+    while (read_some(trip) && channel_.has_unread()) {
+    }
+  }
   return !trip.error && answered_ < ends_.size();
 }
 
 /// False if nothing was there, or the connection is of no more use.
 bool RedisConnection::read_some(RoundTrip& trip) {
   char chunk[kReadBytes];
-  const Moved moved = socket_.receive(chunk, sizeof(chunk));
+  const Moved moved = channel_.receive(chunk, sizeof(chunk));
   if (moved.error == EAGAIN) return false;
   if (moved.bytes == 0) {
     break_off(trip, ErrorCode::disconnected,
-              moved.error == 0 ? "Redis closed the connection"
-                               : "receiving: " + std::generic_category().message(moved.error));
+              moved.error == 0 ? "Redis closed the connection" : "receiving: " + describe(moved.error));
     return false;
   }
   decoder_.feed(chunk, moved.bytes);
@@ -149,8 +152,13 @@ void RedisConnection::time_out(RoundTrip& trip) {
 
 void RedisConnection::break_off(RoundTrip& trip, ErrorCode code, std::string detail) {
   trip.error = Error{code, effect(), std::move(detail)};
-  socket_.close();
+  channel_.close();
   forget();
+}
+
+std::string RedisConnection::describe(int error) const {
+  const std::string complaint = channel_.complaint();
+  return complaint.empty() ? std::generic_category().message(error) : complaint;
 }
 
 /// What is known of the first command without a reply.

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "flashsale/connection.hpp"
+#include "redis/channel.hpp"
 #include "redis/resp.hpp"
-#include "redis/socket.hpp"
 
 namespace flashsale::redis {
 
@@ -15,18 +15,18 @@ namespace flashsale::redis {
 /// side can wait for the other with full buffers. Used by one thread at a time.
 class RedisConnection : public Connection {
  public:
-  explicit RedisConnection(Socket socket) : socket_(std::move(socket)) {}
+  explicit RedisConnection(Channel channel) : channel_(std::move(channel)) {}
 
   /// A timeout before the first byte of an unanswered command takes the rest back: effect none, nothing owed.
   RoundTrip roundtrip(const std::vector<Command>& commands, Deadline deadline) override;
   RoundTrip await(Deadline deadline) override;
 
-  bool is_open() const { return socket_.is_open(); }
+  bool is_open() const { return channel_.is_open(); }
   /// Open, owing nothing.
   bool is_usable() const { return is_open() && answered_ == ends_.size(); }
   /// Usable, and nothing has come unasked, not even the end.
-  bool is_quiet() const { return is_usable() && socket_.is_quiet(); }
-  void close() { socket_.close(); }
+  bool is_quiet() const { return is_usable() && channel_.is_quiet(); }
+  void close() { channel_.close(); }
 
  private:
   bool encode_all(const std::vector<Command>& commands);
@@ -37,10 +37,11 @@ class RedisConnection : public Connection {
   bool refuse_early(const Reply& reply, RoundTrip& trip);
   void time_out(RoundTrip& trip);
   void break_off(RoundTrip& trip, ErrorCode code, std::string detail);
+  std::string describe(int error) const;
   Effect effect() const;
   void forget();
 
-  Socket socket_;
+  Channel channel_;
   ReplyDecoder decoder_;
   std::string bytes_;              ///< the commands under way, kept so that `await` can go on sending
   std::vector<std::size_t> ends_;  ///< where each of them ends in `bytes_`

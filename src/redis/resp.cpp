@@ -156,6 +156,8 @@ bool ReplyDecoder::is_empty() const {
 }
 
 ReplyDecoder::Step ReplyDecoder::nonsense(std::string_view why) {
+  // A TLS alert begins with byte 21: it is the answer of a port that expected a handshake.
+  if (why.find("got \"\\x15\"") != std::string_view::npos) why = "it speaks TLS; the URL's scheme must be rediss";
   complaint_ = why.empty() ? "no reason given" : why;
   return Step::nonsense;
 }

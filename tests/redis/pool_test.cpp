@@ -156,7 +156,7 @@ TEST_CASE("ROLE says what a node is") {
       reply.elements.emplace_back();
       reply.elements.back().text = std::move(part);
     }
-    return redis::standing_of(reply);
+    return redis::part_of(reply).standing;
   };
   CHECK(role({"master", "0", ""}) == redis::Standing::primary);
   CHECK(role({"slave", "h", "1", "connected", "5"}) == redis::Standing::replica);
@@ -165,7 +165,7 @@ TEST_CASE("ROLE says what a node is") {
   CHECK(role({"slave"}) == redis::Standing::unknown);
   CHECK(role({"sentinel", ""}) == redis::Standing::unknown);
   CHECK(role({}) == redis::Standing::unknown);
-  CHECK(redis::standing_of(Reply{}) == redis::Standing::unknown);
+  CHECK(redis::part_of(Reply{}).standing == redis::Standing::unknown);
 }
 
 TEST_CASE("a list sends decisions to the primary and reads to the replicas in turn") {

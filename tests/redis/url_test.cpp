@@ -45,8 +45,8 @@ TEST_CASE("a URL says where, as whom and which db") {
     const auto url = parse_url(row.text);
     REQUIRE(url);
     CHECK(joined(url->nodes) == row.nodes);
-    CHECK(url->user == row.user);
-    CHECK(url->password == row.password);
+    CHECK(url->user.name == row.user);
+    CHECK(url->user.password.text == row.password);
     CHECK(url->db == row.db);
     CHECK((url->topology == Topology::replicas) == (std::string_view(row.text).substr(0, 8) == "redis+re"));
   }
@@ -81,7 +81,7 @@ TEST_CASE("what does not parse is named, and no byte of it repeated") {
       {"redis://h/65536", "db"},
       {"redis://h/1/2", "db"},
       {"redis://h/0x1", "db"},
-      {"redis://h?db=1", "host"},
+      {"redis://h?db=x", "db"},
       {"redis://h h", "host"},
       {"redis://a,b", "host"},
       {"redis://h\xc3\xa4", "host"},
@@ -90,7 +90,7 @@ TEST_CASE("what does not parse is named, and no byte of it repeated") {
       {"redis+unix:///", "path"},
       {"redis+unix://relative/s", "path"},
       {"redis+unix:///s?db=", "db"},
-      {"redis+unix:///s?password=secret", "db=N"},
+      {"redis+unix:///s?pass=secret", "password_file"},
       {"redis+unix:///" + std::string(107, 'a'), "path"},
       {"redis+replicas://a,,b", "host"},
       {"redis+replicas://a,b,", "host"},
@@ -111,11 +111,89 @@ TEST_CASE("what does not parse is named, and no byte of it repeated") {
 }
 
 TEST_CASE("an unknown scheme is unsupported, and the known ones are named") {
-  for (const char* text : {"rediss://h", "REDIS://h", "http://h", "://h", "redis+sentinel://h"}) {
+  for (const char* text : {"rediss+unix:///s", "REDIS://h", "http://h", "://h", "redis+ring://h"}) {
     const auto url = parse_url(text);
     REQUIRE_FALSE(url);
     CHECK(url.error().code == ErrorCode::unsupported);
     CHECK(url.error().detail.find("redis+replicas://") != std::string::npos);
+  }
+}
+
+TEST_CASE("a URL names sentinels, a cluster, TLS and every parameter") {
+  const auto sentinel =
+      parse_url("rediss+sentinel://u:p@s1,s2:7,[::1]/shop.primary-1/3?sentinel_user=w&sentinel_password_file=%2Fs")
+          .value();
+  CHECK(sentinel.topology == Topology::sentinel);
+  CHECK(joined(sentinel.nodes) == "s1:26379 s2:7 [::1]:26379");
+  CHECK(sentinel.primary_name == "shop.primary-1");
+  CHECK(sentinel.db == 3);
+  CHECK(sentinel.tls.on);
+  CHECK(sentinel.user.name == "u");
+  CHECK(sentinel.sentinel_user.name == "w");
+  CHECK(sentinel.sentinel_user.password.file == "/s");
+
+  PoolOptions options;
+  options.idle_check = milliseconds{7};
+  const auto cluster = parse_url(
+                           "redis+cluster://a,b:7001?password_env=P&connect_timeout_ms=20&reconnect_min_ms=1&"
+                           "reconnect_max_ms=30&replica_lag_max_ms=40&replica_lag_max_bytes=50&connections_max=6",
+                           options)
+                           .value();
+  CHECK(cluster.topology == Topology::cluster);
+  CHECK(joined(cluster.nodes) == "a:6379 b:7001");
+  CHECK(cluster.user.password.environment == "P");
+  CHECK(cluster.options.connect_timeout == milliseconds{20});
+  CHECK(cluster.options.reconnect_min == milliseconds{1});
+  CHECK(cluster.options.reconnect_max == milliseconds{30});
+  CHECK(cluster.options.replica_lag_max == milliseconds{40});
+  CHECK(cluster.options.replica_lag_bytes_max == 50);
+  CHECK(cluster.options.connections_max == 6);
+  CHECK(cluster.options.idle_check == milliseconds{7});
+
+  const auto tls = parse_url("rediss://h?tls_ca=/a&tls_cert=/c&tls_key=/k&tls_name=n&tls_verify=none&db=2").value();
+  CHECK(tls.tls.authorities == "/a");
+  CHECK(tls.tls.certificate == "/c");
+  CHECK(tls.tls.key == "/k");
+  CHECK(tls.tls.name == "n");
+  CHECK_FALSE(tls.tls.verify);
+  CHECK(tls.db == 2);
+  CHECK(parse_url("rediss://h")->tls.verify);
+}
+
+TEST_CASE("a parameter that does not fit is named, and its value not repeated") {
+  const std::pair<const char*, const char*> table[] = {
+      {"redis://h?", "NAME=VALUE"},
+      {"redis://h?secret", "NAME=VALUE"},
+      {"redis://h?secret=1", "password_env"},
+      {"redis://h?db=1&", "NAME=VALUE"},
+      {"redis://h?db=1&db=2", "twice"},
+      {"redis://h?connect_timeout_ms=0", "1 to 30000"},
+      {"redis://h?connect_timeout_ms=secret", "connect_timeout_ms"},
+      {"redis://h?connections_max=1025", "connections_max"},
+      {"redis://h?replica_lag_max_bytes=-1", "replica_lag_max_bytes"},
+      {"redis://h?idle_check_ms=3600001", "idle_check_ms"},
+      {"redis://h?password=secret&password_env=P", "only place"},
+      {"redis://:secret@h?password_file=/f", "only place"},
+      {"redis://h?password=", "password must be not empty"},
+      {"redis://h?password=secret%0", "password"},
+      {"redis://h?tls_ca=/secret", "rediss"},
+      {"redis://h?sentinel_user=secret", "sentinel scheme"},
+      {"rediss://h?tls_verify=secret", "full or none"},
+      {"rediss://h?tls_cert=/secret", "together"},
+      {"redis+sentinel://h", "NAME"},
+      {"redis+sentinel://h/", "NAME"},
+      {"redis+sentinel://h/a b", "NAME"},
+      {"redis+cluster://h/1", "only db 0"},
+      {"redis+cluster://h?db=1", "only db 0"},
+  };
+  for (const auto& [text, part] : table) {
+    CAPTURE(text);
+    const auto url = parse_url(text);
+    REQUIRE_FALSE(url);
+    CAPTURE(url.error().detail);
+    CHECK(url.error().code == ErrorCode::invalid_argument);
+    CHECK(url.error().detail.find(part) != std::string::npos);
+    CHECK(url.error().detail.find("secret") == std::string::npos);
   }
 }
 
@@ -142,6 +220,11 @@ TEST_CASE("a redacted URL shows no user and no password, however odd it is") {
   CHECK(redacted("u:p@h") == "***@h");
   CHECK(redacted("p@redis://h") == "***@redis://h");
   CHECK(redacted("") == "");
+  CHECK(redacted("redis://h?password=p&db=1") == "redis://h?password=***&db=1");
+  CHECK(redacted("redis+sentinel://u:p@h/n?sentinel_password=q&sentinel_user=w&db=1") ==
+        "redis+sentinel://***@h/n?sentinel_password=***&sentinel_user=***&db=1");
+  CHECK(redacted("redis://h?password=p@q") == "redis://***");
+  CHECK(redacted("redis://u:p?password=x@h") == "redis://***");
 }
 
 }  // namespace

@@ -1,0 +1,127 @@
+// The part of the pool that finds out who is where.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <new>
+
+#include "redis/pool.hpp"
+
+namespace flashsale::redis {
+namespace {
+
+using Clock = Deadline::clock;
+
+constexpr milliseconds kSurveyPauseMin{10};
+constexpr milliseconds kSurveyPauseMax{250};  // a failover's end is seen within it
+constexpr std::size_t kWhomMax = 64;
+
+}  // namespace
+
+bool Pool::survey_is_due(Deadline now) const {
+  const Directory& directory = state_->directory;
+  return state_->nodes.is_surveyed() && directory.in_doubt && !directory.under_way && now >= directory.pause.until();
+}
+
+void Pool::doubt_topology() { state_->directory.in_doubt = true; }
+
+SurveyTerms Pool::survey_terms() const {
+  SurveyTerms terms;
+  terms.topology = url_.topology;
+  terms.primary_name = url_.primary_name;
+  terms.user = url_.topology == Topology::sentinel ? url_.sentinel_user : url_.user;
+  terms.timeout = options_.connect_timeout;
+  terms.tls = tls_.get();
+  return terms;
+}
+
+/// Those known, the seeds last: when every node that was known is gone, the URL still holds.
+std::vector<Node> Pool::whom_to_ask() const {
+  std::vector<Node> whom = state_->directory.whom;
+  for (const Node& seed : state_->directory.seeds)
+    if (std::find(whom.begin(), whom.end(), seed) == whom.end()) whom.push_back(seed);
+  return whom;
+}
+
+void Pool::adopt_map(const TopologyMap& map) {
+  Directory& directory = state_->directory;
+  const auto add = [&](const Node& node) {
+    const bool known = std::find(directory.whom.begin(), directory.whom.end(), node) != directory.whom.end();
+    if (!known && directory.whom.size() < kWhomMax) directory.whom.push_back(node);
+  };
+  if (url_.topology == Topology::sentinel) {
+    std::for_each(map.sentinels.begin(), map.sentinels.end(), add);
+  } else {
+    // Only those of the map: a node that left the cluster would go on telling of the cluster it left.
+    const auto is_in = [&](const Node& node) {
+      return std::any_of(map.shards.begin(), map.shards.end(), [&](const ShardMap& shard) {
+        return shard.primary == node ||
+               std::find(shard.replicas.begin(), shard.replicas.end(), node) != shard.replicas.end();
+      });
+    };
+    auto& whom = directory.whom;
+    whom.erase(std::remove_if(whom.begin(), whom.end(), [&](const Node& node) { return !is_in(node); }), whom.end());
+    for (const ShardMap& shard : map.shards) {
+      add(shard.primary);
+      std::for_each(shard.replicas.begin(), shard.replicas.end(), add);
+    }
+  }
+  adopt(state_->nodes, map);
+}
+
+void Pool::survey(Deadline deadline, Lock& lock) {
+  Directory& directory = state_->directory;
+  directory.under_way = true;
+  directory.in_doubt = false;  // what is heard from here on may be newer than the answer
+  Result<TopologyMap> map = fail(ErrorCode::internal, "out of memory");
+  std::vector<Node> whom;
+  try {
+    whom = whom_to_ask();
+    const SurveyTerms terms = survey_terms();
+    lock.unlock();
+    map = redis::survey(terms, whom, deadline);
+  } catch (const std::bad_alloc&) {
+  }
+  if (!lock.owns_lock()) lock.lock();
+  directory.under_way = false;
+  directory.pause.failed(Clock::now(), kSurveyPauseMin, kSurveyPauseMax, state_->random.next());
+  if (map) {
+    directory.whom = std::move(whom);
+    directory.trouble.clear();
+    directory.is_refused = false;
+    adopt_map(*map);
+  } else {
+    directory.in_doubt = true;
+    directory.trouble = map.error().detail;
+    directory.is_refused = map.error().code == ErrorCode::refused;
+    // A caller whose time ran out learned nothing of those it did not reach.
+    if (map.error().code != ErrorCode::timed_out && !whom.empty()) {
+      std::rotate(whom.begin(), whom.begin() + 1, whom.end());
+      directory.whom = std::move(whom);
+    }
+  }
+  state_->changed.notify_all();
+}
+
+Result<Done> Pool::confirm_primary(std::uint16_t slot, Deadline deadline) try {
+  if (!mark_owner()) return fail(ErrorCode::forked, "this pool was used before the fork and belongs to the parent");
+  if (!state_->nodes.is_surveyed()) return {};
+  const SurveyTerms terms = survey_terms();
+  Lock lock(state_->mutex);
+  std::vector<Node> whom = whom_to_ask();
+  lock.unlock();
+  // Sentinels decide by majority; of a cluster's nodes two must say the same, where there are two.
+  const std::size_t needed =
+      url_.topology == Topology::sentinel ? whom.size() / 2 + 1 : std::min<std::size_t>(2, whom.size());
+  auto map = survey_many(terms, whom, slot, needed, deadline);
+  if (!map) return tl::unexpected<Error>(std::move(map.error()));
+  lock.lock();
+  adopt_map(*map);
+  state_->directory.in_doubt = false;
+  lock.unlock();
+  state_->changed.notify_all();
+  return {};
+} catch (const std::bad_alloc&) {
+  return fail(ErrorCode::internal, "out of memory");
+}
+
+}  // namespace flashsale::redis
