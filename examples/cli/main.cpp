@@ -53,7 +53,7 @@ void add_globals(CLI::App& app, Globals& globals) {
 
 void add_verbs(CLI::App& app, Run& run) {
   for (const auto add : {add_demo, add_create, add_control, add_status, add_orders, add_replay, add_work, add_watch,
-                         add_repair, add_audit, add_dead, add_doctor, add_version})
+                         add_repair, add_audit, add_dead, add_acl, add_doctor, add_version})
     add(app, run);
 }
 

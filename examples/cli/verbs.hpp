@@ -22,6 +22,7 @@ void add_watch(CLI::App& app, Run& run);
 void add_repair(CLI::App& app, Run& run);  ///< reconcile, reopen
 void add_audit(CLI::App& app, Run& run);
 void add_dead(CLI::App& app, Run& run);  ///< dead list, dead retry, dead drop
+void add_acl(CLI::App& app, Run& run);
 void add_doctor(CLI::App& app, Run& run);
 void add_version(CLI::App& app, Run& run);
 

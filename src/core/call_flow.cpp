@@ -7,9 +7,16 @@
 namespace flashsale::core {
 
 Step CallFlow::again(ErrorCode code, std::string_view text, std::optional<Heard> heard) {
-  error_ = {code, effect_, std::string(text)};
+  error_ = {code, effect_, std::string(in_words(text))};
   heard_ = heard;
   heard_text_ = text;
+  return Step::pause;
+}
+
+// Each round pauses longer than the one before, so nodes that send a slot around cost the caller its deadline at most.
+Step CallFlow::redirected(std::string_view text, std::optional<Heard> heard) {
+  again(ErrorCode::disconnected, text, heard);
+  if (++redirects_ > 5) error_.detail += ", say its nodes, " + std::to_string(redirects_) + " times in a row";
   return Step::pause;
 }
 
@@ -38,9 +45,11 @@ Step CallFlow::replied(const Reply& reply) {
       // A second NOSCRIPT on one lease means that somebody flushes scripts right now: begin anew, a moment later.
       return loaded_ ? again(ErrorCode::refused, reply.text, std::nullopt) : Step::load;
     case ErrorReply::moved:
-      return again(ErrorCode::disconnected, reply.text, Heard::moved);
+      return redirected(reply.text, Heard::moved);
     case ErrorReply::ask:
-      return again(ErrorCode::disconnected, reply.text, Heard::ask);
+      return redirected(reply.text, asks_ == Asks::follow ? std::optional(Heard::ask) : std::nullopt);
+    case ErrorReply::try_again:
+      return redirected(reply.text, std::nullopt);
     case ErrorReply::not_primary:
       return again(ErrorCode::disconnected, reply.text, Heard::not_primary);
     case ErrorReply::busy:
@@ -49,7 +58,9 @@ Step CallFlow::replied(const Reply& reply) {
       writes_refused_ = true;
       return give_up(ErrorCode::refused, reply.text, Effect::none);
     case ErrorReply::denied:
-      return give_up(ErrorCode::refused, reply.text, Effect::none);
+      return give_up(ErrorCode::refused, explain_denial(reply.text), Effect::none);
+    case ErrorReply::denied_in_script:
+      return give_up(ErrorCode::refused, explain_denial(reply.text), Effect::unknown);
     case ErrorReply::in_script:
       return give_up(ErrorCode::internal, reply.text, Effect::unknown);
     case ErrorReply::other:
@@ -62,7 +73,9 @@ Step CallFlow::loaded(const Reply& reply) {
   loaded_ = true;
   if (reply.type != Reply::Type::error) return Step::send;
   // Whoever may not load waits for whoever may: a worker or a reconcile loads every script before it reopens a sale.
-  if (sort_error_reply(reply.text) == ErrorReply::denied) return again(ErrorCode::refused, reply.text, std::nullopt);
+  if (sort_error_reply(reply.text) == ErrorReply::denied)
+    return again(ErrorCode::refused, "the script is not loaded there, and we may not load it; a worker does",
+                 std::nullopt);
   return replied(reply);
 }
 

@@ -32,8 +32,15 @@ enum class Step : std::uint8_t {
   fail,    ///< error() is the call's answer
 };
 
+/// Whether to follow an ASK. A script names all its keys, so a node that has not all of them says TRYAGAIN. A single
+/// key of a half-moved slot that is missing at the target may be one that has not come yet: who reads keys one by one
+/// waits until the slot has settled.
+enum class Asks : std::uint8_t { follow, wait_out };
+
 class CallFlow {
  public:
+  explicit CallFlow(Asks asks = Asks::follow) : asks_(asks) {}
+
   Step begin() { return Step::lease; }
   Step leased();
   Step not_leased(const Error& error);
@@ -57,12 +64,15 @@ class CallFlow {
 
  private:
   Step again(ErrorCode code, std::string_view text, std::optional<Heard> heard);
+  Step redirected(std::string_view text, std::optional<Heard> heard);
   Step give_up(ErrorCode code, std::string_view text, Effect effect);
 
+  Asks asks_;
   Error error_{ErrorCode::timed_out, Effect::none, "the deadline came before a connection was free"};
   Effect effect_ = Effect::none;
   std::optional<Heard> heard_;
   std::string heard_text_;
+  int redirects_ = 0;    // in a row
   bool loaded_ = false;  // on this lease
   bool writes_refused_ = false;
 };

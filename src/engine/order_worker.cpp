@@ -185,7 +185,10 @@ void OrderWorker::Body::watch(Sales& sales) {
   for (Served& served : sales) {
     if (is_stopped()) return;
     if (served.left_alone || !served.obstacle.empty()) continue;
-    if (auto told = engine::settle(*pool_, *sink_, served.sale, call_deadline()); !told)
+    // A gate has no right to load scripts, and waits for us where they were flushed.
+    if (auto loaded = engine::load_missing_scripts(*pool_, served.sale, call_deadline()); !loaded)
+      failed(served, loaded.error());
+    else if (auto told = engine::settle(*pool_, *sink_, served.sale, call_deadline()); !told)
       failed(served, told.error());
     else
       free_returns(served);

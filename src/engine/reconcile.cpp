@@ -121,6 +121,8 @@ Result<Went> Reconciler::claim() {
   if (!*before) return fail(ErrorCode::not_found, fmt::format("{} has no sale {}", sink_.describe(), sale_));
   if (const SaleState state = (*before)->state; state == SaleState::creating || state == SaleState::retired)
     return fail(ErrorCode::conflict, fmt::format("sale {} is {}: it is not to be in Redis", sale_, name(state)));
+  if (auto agreed = pool_.confirm_primary(core::slot_of(sale_), call_deadline()); !agreed)
+    return again(std::move(agreed.error().detail));
   auto side = look_at(pool_, sale_, {{}, 0, /*newest=*/true}, call_deadline());
   if (!side) return tl::unexpected<Error>(std::move(side.error()));
   return take(**before, *side);

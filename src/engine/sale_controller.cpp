@@ -155,7 +155,12 @@ Result<std::vector<std::pair<std::string, std::string>>> SaleController::info(Sa
 }
 
 Result<Done> SaleController::open(SaleId sale) {
-  return guarded([&] { return control({pool_, sink_, sale.text(), deadline_of(options_)}, "open"); });
+  return guarded([&]() -> Result<Done> {
+    const auto deadline = deadline_of(options_);
+    // So that a gate without the right to load scripts meets none that is missing; a gate with it needs no help.
+    static_cast<void>(engine::load_missing_scripts(*pool_, sale.text(), deadline));
+    return control({pool_, sink_, sale.text(), deadline}, "open");
+  });
 }
 
 Result<Done> SaleController::schedule(SaleId sale, std::optional<std::int64_t> opens_ms,

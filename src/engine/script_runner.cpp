@@ -29,8 +29,8 @@ namespace {
 /// Drives one CallFlow: `send` does the round trip for Step::send and yields the reply that decides.
 class Driver {
  public:
-  Driver(ConnectionPool& pool, Role role, std::string_view sale, Deadline deadline)
-      : pool_(pool), role_(role), slot_(core::slot_of(sale)), deadline_(deadline) {}
+  Driver(ConnectionPool& pool, Role role, std::string_view sale, core::Asks asks, Deadline deadline)
+      : pool_(pool), role_(role), slot_(core::slot_of(sale)), deadline_(deadline), flow_(asks) {}
 
   template <class Send>
   Result<std::vector<Reply>> run(const core::Script* script, Send send) {
@@ -118,22 +118,23 @@ Result<std::vector<Reply>> run_commands(ConnectionPool& pool, Role role, std::st
   std::string nonce;
   std::vector<Command> all{{"PING", nonce}};
   all.insert(all.end(), commands.begin(), commands.end());
-  return Driver(pool, role, sale, deadline).run(nullptr, [&](Connection& connection, Deadline until) {
-    nonce = util::random_hex(8);
-    all[0][1] = nonce;
-    RoundTrip trip = connection.roundtrip(all, until);
-    if (trip.error || trip.replies[0].type == Reply::Type::error) return trip;
-    if (trip.replies[0].text != nonce)
-      return RoundTrip{{}, Error{ErrorCode::disconnected, Effect::unknown, "the reply was to another call"}};
-    trip.replies.erase(trip.replies.begin());
-    return trip;
-  });
+  return Driver(pool, role, sale, core::Asks::wait_out, deadline)
+      .run(nullptr, [&](Connection& connection, Deadline until) {
+        nonce = util::random_hex(8);
+        all[0][1] = nonce;
+        RoundTrip trip = connection.roundtrip(all, until);
+        if (trip.error || trip.replies[0].type == Reply::Type::error) return trip;
+        if (trip.replies[0].text != nonce)
+          return RoundTrip{{}, Error{ErrorCode::disconnected, Effect::unknown, "the reply was to another call"}};
+        trip.replies.erase(trip.replies.begin());
+        return trip;
+      });
 }
 
 Result<ScriptAnswer> run_script(ConnectionPool& pool, std::string_view sale, ScriptCall call, Deadline deadline) {
   const core::Script& script = core::script(call.script);
   const std::string key_count = std::to_string(call.keys.size());
-  Driver driver(pool, Role::primary, sale, deadline);
+  Driver driver(pool, Role::primary, sale, core::Asks::follow, deadline);
   const auto send = [&](Connection& connection, Deadline until) -> RoundTrip {
     if (auto error = learn_clock(connection, until)) return {{}, std::move(error)};
     if (call.not_after_at >= 0)
@@ -164,6 +165,17 @@ Result<Done> load_scripts(ConnectionPool& pool, std::string_view sale, Deadline 
   auto replies = run_commands(pool, Role::primary, sale, commands, deadline);
   if (!replies) return tl::unexpected<Error>(std::move(replies.error()));
   return {};
+}
+
+Result<Done> load_missing_scripts(ConnectionPool& pool, std::string_view sale, Deadline deadline) {
+  Command command{"SCRIPT", "EXISTS"};
+  for (const core::Script& script : core::embedded_scripts()) command.push_back(script.sha1);
+  auto replies = run_commands(pool, Role::primary, sale, {command}, deadline);
+  if (!replies) return tl::unexpected<Error>(std::move(replies.error()));
+  const auto& known = replies->back().elements;
+  const bool all = known.size() == command.size() - 2 &&
+                   std::all_of(known.begin(), known.end(), [](const Reply& there) { return there.integer == 1; });
+  return all ? Result<Done>{} : load_scripts(pool, sale, deadline);
 }
 
 }  // namespace flashsale::engine

@@ -44,6 +44,9 @@ Result<ScriptAnswer> run_script(ConnectionPool& pool, std::string_view sale, Scr
 /// Loads every script on the sale's primary, so that a gate without that right never meets NOSCRIPT.
 Result<Done> load_scripts(ConnectionPool& pool, std::string_view sale, Deadline deadline);
 
+/// Loads them if any is missing there: after SCRIPT FLUSH, or at a node that is new.
+Result<Done> load_missing_scripts(ConnectionPool& pool, std::string_view sale, Deadline deadline);
+
 /// The pause before attempt number `attempt` (from 1): 2 ms, doubling to 100 ms, jittered by half.
 milliseconds pause_before(int attempt);
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/error_reply.hpp"
+
 namespace flashsale::redis {
 namespace {
 
@@ -19,7 +21,7 @@ bool is_passing(std::string_view text) {
 
 tl::unexpected<Error> refused(std::string_view command, const std::string& text) {
   const auto code = is_passing(text) ? ErrorCode::disconnected : ErrorCode::refused;
-  return fail(code, fmt::format("Redis answers {} with: {}", command, text.substr(0, 200)));
+  return fail(code, fmt::format("Redis answers {} with: {}", command, core::in_words(text).substr(0, 200)));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <new>
 #include <utility>
 
+#include "core/error_reply.hpp"
 #include "flashsale/redis.hpp"
 #include "redis/dial.hpp"
 #include "util/stop.hpp"
@@ -359,7 +360,7 @@ void Pool::heard_trouble(PooledConnection& connection, Heard heard, std::string_
   node.metrics->role_changes.fetch_add(1, std::memory_order_relaxed);
   doubt(node);
   for (Pause& fit : node.fit) fit.failed(Clock::now(), options_, state_->random.next());
-  node.trouble = fmt::format("{}: {}", to_string(node.address), text.substr(0, 200));
+  node.trouble = fmt::format("{}: {}", to_string(node.address), core::in_words(text).substr(0, 200));
 }
 
 void Pool::give_back(Connection* connection) {

@@ -3,7 +3,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "core/error_reply.hpp"
+#include "core/scripts.hpp"
 
 using namespace flashsale;
 using namespace flashsale::core;
@@ -43,7 +46,7 @@ TEST_SUITE("core/call_flow") {
     };
     for (const Row& row :
          {Row{"NOSCRIPT No matching script", Step::load, {}}, Row{"MOVED 1 10.0.0.1:6379", Step::pause, Heard::moved},
-          Row{"ASK 1 10.0.0.1:6379", Step::pause, Heard::ask}, Row{"TRYAGAIN Multiple keys", Step::pause, Heard::ask},
+          Row{"ASK 1 10.0.0.1:6379", Step::pause, Heard::ask}, Row{"TRYAGAIN Multiple keys", Step::pause, {}},
           Row{"READONLY You can't write", Step::pause, Heard::not_primary},
           Row{"LOADING Redis is loading", Step::pause, Heard::not_primary},
           Row{"MASTERDOWN Link with MASTER is down", Step::pause, Heard::not_primary},
@@ -58,6 +61,57 @@ TEST_SUITE("core/call_flow") {
       CHECK(flow.heard() == row.heard);
       CHECK(flow.effect() == Effect::none);
     }
+  }
+
+  TEST_CASE("no code of Redis reaches a caller: what passes is told in words") {
+    for (const char* text : {"MOVED 1 10.0.0.1:6379", "ASK 1 10.0.0.1:6379", "TRYAGAIN Multiple keys", "READONLY You",
+                             "LOADING Redis", "MASTERDOWN Link", "CLUSTERDOWN The", "UNBLOCKED force", "NOSCRIPT No"}) {
+      CallFlow flow = leased_flow();
+      if (flow.replied(error(text)) == Step::load) {
+        flow.loaded(answer());
+        flow.replied(error(text));
+      }
+      flow.expired();
+      CAPTURE(flow.error().detail);
+      CHECK(flow.error().detail.find(std::string(text).substr(0, 4)) == std::string::npos);
+      CHECK(flow.error().effect == Effect::none);
+    }
+  }
+
+  TEST_CASE("nodes that send a slot around are told of once the deadline has come") {
+    CallFlow flow;
+    for (int i = 0; i < 8; ++i) {
+      CHECK(flow.leased() == Step::send);
+      CHECK(flow.replied(error(i % 2 == 0 ? "MOVED 1 a:1" : "ASK 1 b:1")) == Step::pause);
+      CHECK(flow.resumed() == Step::lease);
+    }
+    flow.expired();
+    CHECK(flow.error().detail.find("8 times in a row") != std::string::npos);
+  }
+
+  TEST_CASE("who reads key by key waits out an ASK: what is missing at the target may only not have come yet") {
+    CallFlow flow(Asks::wait_out);
+    flow.leased();
+    CHECK(flow.replied(error("ASK 1 10.0.0.1:6379")) == Step::pause);
+    CHECK_FALSE(flow.heard());
+  }
+
+  TEST_CASE("a rule that is missing is named, also the one that a script ran into") {
+    CallFlow flow = leased_flow();
+    CHECK(flow.replied(error("NOPERM this user has no permissions to run the 'evalsha' command")) == Step::fail);
+    CHECK(flow.error().detail.find("'evalsha'") != std::string::npos);
+    CHECK(flow.error().detail.find("flashsale acl") != std::string::npos);
+
+    const Script& reserve = script("reserve");
+    const auto before = reserve.text.substr(0, reserve.text.find("redis.pcall('XADD'"));
+    const auto line = std::count(before.begin(), before.end(), '\n') + 1;
+    CallFlow in_script = leased_flow();
+    CHECK(in_script.replied(error("ERR The user executing the script can't run this command or subcommand script: " +
+                                  std::string(reserve.sha1) + ", on @user_script:" + std::to_string(line) + ".")) ==
+          Step::fail);
+    CHECK(in_script.error().code == ErrorCode::refused);
+    CHECK(in_script.effect() == Effect::unknown);
+    CHECK(in_script.error().detail.find("The rule for XADD is missing") != std::string::npos);
   }
 
   TEST_CASE("a script is loaded once a lease; a second NOSCRIPT begins anew") {

@@ -36,7 +36,9 @@ std::string fresh_dir() {
 
 }  // namespace
 
-std::uint16_t free_port() {
+namespace {
+
+std::uint16_t any_free_port() {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -49,6 +51,15 @@ std::uint16_t free_port() {
   return ntohs(address.sin_port);
 }
 
+}  // namespace
+
+std::uint16_t free_port() {
+  for (;;) {
+    const std::uint16_t port = any_free_port();
+    if (port <= 55'535) return port;
+  }
+}
+
 bool eventually(const std::function<bool()>& holds, milliseconds at_most) {
   const auto deadline = Deadline::clock::now() + at_most;
   while (!holds()) {
@@ -58,10 +69,14 @@ bool eventually(const std::function<bool()>& holds, milliseconds at_most) {
   return true;
 }
 
-PrivateRedis::PrivateRedis(std::vector<std::string> extra_arguments, Tcp tcp, std::string preload)
-    : extra_arguments_(std::move(extra_arguments)), tcp_(tcp), preload_(std::move(preload)) {
+PrivateRedis::PrivateRedis(std::vector<std::string> extra_arguments, Tcp tcp, std::string preload, std::string config)
+    : extra_arguments_(std::move(extra_arguments)),
+      tcp_(tcp),
+      preload_(std::move(preload)),
+      config_(std::move(config)) {
   if (access(kServer, X_OK) != 0) give_up(fmt::format("{} is missing (Debian: redis-server)", kServer));
   dir_ = fresh_dir();
+  if (!config_.empty()) std::ofstream(dir_ + "/redis.conf") << config_;
   // Another process may take the port between our look and Redis' bind; then the next one will do.
   for (int tries = 1;; ++tries) {
     if (tcp == Tcp::yes) port_ = free_port();
@@ -98,6 +113,7 @@ void PrivateRedis::spawn() {
       "no",    "--logfile",    dir_ + "/redis.log"};
   if (tcp_ == Tcp::own_network) arguments.insert(arguments.end(), {"--bind", "0.0.0.0", "--protected-mode", "no"});
   arguments.insert(arguments.end(), extra_arguments_.begin(), extra_arguments_.end());
+  if (!config_.empty()) arguments.insert(arguments.begin() + 1, dir_ + "/redis.conf");
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
@@ -147,6 +163,10 @@ void PrivateRedis::stop() {
   kill_now();
   if (!ended) give_up("it did not stop: " + log_tail());
 }
+
+void PrivateRedis::pause() { kill(pid_, SIGSTOP); }
+
+void PrivateRedis::resume() { kill(pid_, SIGCONT); }
 
 void PrivateRedis::kill_now() {
   if (pid_ <= 0) return;

@@ -24,8 +24,10 @@ enum class Tcp { no, yes, own_network };
 /// The server also dies with the thread that started it, so that no crash of a test leaves one behind.
 class PrivateRedis {
  public:
-  /// `preload` is a library that the server is started with.
-  explicit PrivateRedis(std::vector<std::string> extra_arguments = {}, Tcp tcp = Tcp::no, std::string preload = {});
+  /// `preload` is a library that the server is started with; `config` what its configuration file holds at its first
+  /// start, if it needs one (sentinels do, and write it anew).
+  explicit PrivateRedis(std::vector<std::string> extra_arguments = {}, Tcp tcp = Tcp::no, std::string preload = {},
+                        std::string config = {});
   ~PrivateRedis();
   PrivateRedis(const PrivateRedis&) = delete;
   PrivateRedis& operator=(const PrivateRedis&) = delete;
@@ -36,6 +38,9 @@ class PrivateRedis {
   void stop();
   /// SIGKILL.
   void kill_now();
+  /// SIGSTOP and SIGCONT: it keeps its connections and says nothing.
+  void pause();
+  void resume();
 
   pid_t pid() const { return pid_; }  ///< -1 while it does not run
   std::uint16_t port() const { return port_; }
@@ -60,13 +65,14 @@ class PrivateRedis {
   std::vector<std::string> extra_arguments_;
   const Tcp tcp_;
   const std::string preload_;
+  const std::string config_;
   std::string dir_;
   std::uint16_t port_ = 0;
   pid_t pid_ = -1;
   std::shared_ptr<ConnectionPool> admin_;
 };
 
-/// A port of the loopback interface that was free just now.
+/// A port of the loopback interface that was free just now, at most 55,535: a cluster node takes the one 10,000 above.
 std::uint16_t free_port();
 
 /// Looks every millisecond until `holds`, for `at_most`. False if it never did.

@@ -1,0 +1,61 @@
+// acl: the least that Redis must allow each kind of process.
+#include <fmt/format.h>
+
+#include <array>
+
+#include "verbs.hpp"
+
+namespace cli {
+
+using namespace flashsale;
+
+namespace {
+
+struct Party {
+  const char* name;
+  const char* what;
+  const char* commands;
+};
+
+// What every connection says, whatever the topology: ROLE, READONLY, ASKING and CLUSTER SLOTS tell who is where.
+constexpr const char* kEverybody = "+ping +select +role +readonly +asking +cluster|slots +time +info +evalsha";
+
+// The commands inside a script count as the user's own. No party may EVAL: whoever can send Lua can do anything that
+// Lua can. Only workers and controllers load scripts, so a fresh node runs nothing that none of them has loaded.
+constexpr std::array kParties{
+    Party{"gate", "decides purchases; cannot load a script",
+          "+wait +hgetall +hmget +hget +hset +xadd +zadd +zrem +lpush +get"},
+    Party{"worker", "carries orders into the database, rebuilds a sale, publishes the filter",
+          "+script|load +script|exists +wait +hgetall +hmget +hget +hset +hdel +hlen +exists +xadd +xrange +xrevrange "
+          "+xlen +xtrim +zadd +zrem +zrange +zscore +llen +get +set +unlink"},
+    Party{"controller", "creates, opens, pauses, restocks, reconciles and retires sales",
+          "+script|load +script|exists +wait +hgetall +hmget +hget +hset +hdel +hlen +exists +xadd +xrange +xrevrange "
+          "+xlen +xtrim +zadd +zrem +zrange +zscore +zcard +llen +get +set +unlink"},
+};
+
+std::string rules(const Party& party) {
+  return fmt::format("resetkeys ~fs:* resetchannels -@all {} {}", kEverybody, party.commands);
+}
+
+int print_rules(Session& session, const std::string& wanted) {
+  Json object = Json::object();
+  std::string text;
+  for (const Party& party : kParties) {
+    if (!wanted.empty() && wanted != party.name) continue;
+    object[party.name] = rules(party);
+    text += fmt::format("# {}\nACL SETUSER flashsale-{} reset on >PASSWORD {}\n", party.what, party.name, rules(party));
+  }
+  if (object.empty()) usage("acl: the party must be gate, worker or controller");
+  return session.finish(object, text);
+}
+
+}  // namespace
+
+void add_acl(CLI::App& app, Run& run) {
+  const auto party = std::make_shared<std::string>();
+  CLI::App* const verb = app.add_subcommand("acl", "The least that Redis must allow a gate, a worker, a controller");
+  verb->add_option("PARTY", *party, "gate, worker or controller (default: all)");
+  verb->callback([party, &run] { run = [party](Session& session) { return print_rules(session, *party); }; });
+}
+
+}  // namespace cli

@@ -1,0 +1,197 @@
+#include "support/topologies.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <stdexcept>
+
+namespace flashsale::test {
+namespace {
+
+constexpr milliseconds kPatience{60'000};
+
+void must(bool held, const std::string& what) {
+  if (!held) throw std::runtime_error("topology: " + what);
+}
+
+bool runs(const PrivateRedis& server) { return server.pid() > 0; }
+
+bool is_primary(PrivateRedis& server) { return server.command({"ROLE"}).elements.at(0).text == "master"; }
+
+/// Redis 7 says in words what a node is, one line each: `<id> <ip:port@port> <flags> ...`.
+bool says(PrivateRedis& node, const std::vector<std::string_view>& command, std::string_view words) {
+  return node.command(command).text.find(words) != std::string::npos;
+}
+
+bool serves(PrivateRedis& node, std::uint16_t slot) {
+  if (!is_primary(node)) return false;
+  const Reply slots = node.command({"CLUSTER", "SLOTS"});
+  for (const Reply& range : slots.elements) {
+    const bool inside = range.elements.at(0).integer <= slot && slot <= range.elements.at(1).integer;
+    if (inside && range.elements.at(2).elements.at(1).integer == node.port()) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::string address_of(const PrivateRedis& server) { return fmt::format("127.0.0.1:{}", server.port()); }
+
+std::vector<std::string> quick_replication() {
+  return {"--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1", "--repl-backlog-ttl", "0"};
+}
+
+SentinelSetup::SentinelSetup() {
+  for (int i = 0; i < 3; ++i) servers.push_back(std::make_unique<PrivateRedis>(quick_replication(), Tcp::yes));
+  servers[1]->replica_of(*servers[0]);
+  servers[2]->replica_of(*servers[0]);
+  // A busy machine stalls a healthy server for a second now and then: that must be no failover.
+  const std::string config = fmt::format(
+      "sentinel monitor shop 127.0.0.1 {} 2\nsentinel down-after-milliseconds shop 3000\n"
+      "sentinel failover-timeout shop 6000\nsentinel parallel-syncs shop 2\n",
+      servers[0]->port());
+  for (int i = 0; i < 3; ++i)
+    sentinels.push_back(std::make_unique<PrivateRedis>(std::vector<std::string>{"--sentinel"}, Tcp::yes, "", config));
+  const bool met = eventually(
+      [&] {
+        for (const auto& sentinel : sentinels) {
+          if (sentinel->command({"SENTINEL", "SENTINELS", "shop"}).elements.size() != 2) return false;
+          if (sentinel->command({"SENTINEL", "REPLICAS", "shop"}).elements.size() != 2) return false;
+        }
+        return true;
+      },
+      kPatience);
+  must(met, "the sentinels did not find each other");
+}
+
+std::string SentinelSetup::url() const {
+  return fmt::format("redis+sentinel://{},{},{}/shop", address_of(*sentinels[0]), address_of(*sentinels[1]),
+                     address_of(*sentinels[2]));
+}
+
+PrivateRedis& SentinelSetup::primary() {
+  PrivateRedis* found = nullptr;
+  const bool there = eventually(
+      [&] {
+        for (const auto& sentinel : sentinels) {
+          if (!runs(*sentinel)) continue;
+          const Reply named = sentinel->command({"SENTINEL", "GET-MASTER-ADDR-BY-NAME", "shop"});
+          for (const auto& server : servers)
+            if (runs(*server) && named.elements.at(1).text == std::to_string(server->port())) found = server.get();
+          break;
+        }
+        return found != nullptr && is_primary(*found);
+      },
+      kPatience);
+  must(there, "no primary");
+  return *found;
+}
+
+void SentinelSetup::wait_whole() {
+  const bool whole = eventually(
+      [&] {
+        PrivateRedis& now = primary();
+        std::size_t running = 0;
+        for (const auto& server : servers) running += runs(*server) ? 1 : 0;
+        return now.command({"ROLE"}).elements.at(2).elements.size() == running - 1;
+      },
+      kPatience);
+  must(whole, "the replicas did not come back");
+}
+
+ClusterSetup::ClusterSetup() {
+  auto arguments = quick_replication();
+  arguments.insert(arguments.end(),
+                   {"--cluster-enabled", "yes", "--cluster-node-timeout", "3000", "--cluster-replica-validity-factor",
+                    "0", "--cluster-require-full-coverage", "no"});
+  std::string create = "/usr/bin/redis-cli --cluster create";
+  for (int i = 0; i < 6; ++i) {
+    nodes.push_back(std::make_unique<PrivateRedis>(arguments, Tcp::yes));
+    create += " " + address_of(*nodes.back());
+  }
+  create += " --cluster-replicas 1 --cluster-yes > " + nodes[0]->dir() + "/create.log 2>&1";
+  must(std::system(create.c_str()) == 0, "redis-cli --cluster create failed");
+  wait_ok();
+  for (const auto& node : nodes) {
+    const bool linked = eventually(
+        [&] { return is_primary(*node) || node->command({"ROLE"}).elements.at(3).text == "connected"; }, kPatience);
+    must(linked, "a replica did not find its primary");
+  }
+}
+
+std::string ClusterSetup::url() const {
+  std::string text = "redis+cluster://";
+  for (const auto& node : nodes) text += (text.back() == '/' ? "" : ",") + address_of(*node);
+  return text;
+}
+
+PrivateRedis& ClusterSetup::primary_of(std::uint16_t slot) {
+  PrivateRedis* found = nullptr;
+  const bool there = eventually(
+      [&] {
+        for (const auto& node : nodes)
+          if (runs(*node) && serves(*node, slot)) found = node.get();
+        return found != nullptr;
+      },
+      kPatience);
+  must(there, "nobody serves the slot");
+  return *found;
+}
+
+PrivateRedis& ClusterSetup::replica_of(std::uint16_t slot) {
+  PrivateRedis* found = nullptr;
+  const bool there = eventually(
+      [&] {
+        const auto port = primary_of(slot).port();
+        for (const auto& node : nodes) {
+          if (!runs(*node)) continue;
+          const Reply role = node->command({"ROLE"});
+          if (role.elements.at(0).text != "slave" || role.elements.at(2).integer != port) continue;
+          if (role.elements.at(3).text == "connected") found = node.get();
+        }
+        return found != nullptr;
+      },
+      kPatience);
+  must(there, "the slot's primary has no replica");
+  return *found;
+}
+
+void ClusterSetup::wait_ok() {
+  const bool ok = eventually(
+      [&] {
+        for (const auto& node : nodes)
+          if (runs(*node) && !says(*node, {"CLUSTER", "INFO"}, "cluster_state:ok")) return false;
+        return true;
+      },
+      kPatience);
+  must(ok, "the cluster is not in order");
+}
+
+std::string ClusterSetup::id_of(PrivateRedis& node) { return node.command({"CLUSTER", "MYID"}).text; }
+
+void ClusterSetup::move_slot(std::uint16_t slot) {
+  PrivateRedis& from = primary_of(slot);
+  PrivateRedis* to = nullptr;
+  for (const auto& node : nodes)
+    if (node.get() != &from && runs(*node) && is_primary(*node) &&
+        !node->command({"CLUSTER", "SLOTS"}).elements.empty())
+      to = node.get();
+  must(to != nullptr, "no other primary");
+  const std::string number = std::to_string(slot), from_id = id_of(from), to_id = id_of(*to);
+  const std::string port = std::to_string(to->port());
+  to->command({"CLUSTER", "SETSLOT", number, "IMPORTING", from_id});
+  from.command({"CLUSTER", "SETSLOT", number, "MIGRATING", to_id});
+  for (;;) {
+    const Reply keys = from.command({"CLUSTER", "GETKEYSINSLOT", number, "1"});
+    if (keys.elements.empty()) break;
+    const Reply moved = from.command({"MIGRATE", "127.0.0.1", port, keys.elements[0].text, "0", "10000"});
+    must(moved.type != Reply::Type::error, "MIGRATE: " + moved.text);
+  }
+  to->command({"CLUSTER", "SETSLOT", number, "NODE", to_id});
+  from.command({"CLUSTER", "SETSLOT", number, "NODE", to_id});
+  for (const auto& node : nodes)
+    if (runs(*node) && node.get() != to && node.get() != &from && is_primary(*node))
+      node->command({"CLUSTER", "SETSLOT", number, "NODE", to_id});
+}
+
+}  // namespace flashsale::test
