@@ -12,9 +12,10 @@ bool is_reserved(const Event& event) { return event.code == static_cast<int>(Out
 
 }  // namespace
 
-Score ours_async(Stage& stage, const Crowd& crowd, std::size_t in_flight, GateOptions options) {
+Ran async_crowd(const std::shared_ptr<ConnectionPool>& pool, const std::vector<std::string>& sales, const Crowd& crowd,
+                std::size_t in_flight, const GateOptions& options) {
   const std::size_t count = crowd.size();
-  StockGate gate(stage.pool, options);
+  StockGate gate(pool, options);
   CompletionQueue queue;
   std::vector<Call> calls;
   calls.reserve(kSlice);
@@ -27,7 +28,7 @@ Score ours_async(Stage& stage, const Crowd& crowd, std::size_t in_flight, GateOp
     calls.clear();
     while (calls.size() < kSlice && sent + calls.size() < count && sent + calls.size() - done < in_flight) {
       const std::size_t next = sent + calls.size();
-      calls.push_back(crowd.call(next, stage.sale(next / kSlice)));
+      calls.push_back(crowd.call(next, sales[next / kSlice % sales.size()]));
     }
     if (!calls.empty()) sent += gate.submit(calls.data(), calls.size(), queue).value();
     const bool full = sent == count || sent - done >= in_flight;
@@ -35,11 +36,13 @@ Score ours_async(Stage& stage, const Crowd& crowd, std::size_t in_flight, GateOp
     accepted += static_cast<std::uint64_t>(std::count_if(events.begin(), events.begin() + got, is_reserved));
     done += got;
   }
-  const double seconds = seconds_since(start);
-  const double cpu = cpu_seconds() - cpu_before;
-  stage.check(accepted);
-  const auto orders = static_cast<double>(accepted);
-  return {{"accepted_per_s", orders / seconds}, {"cpu_us_per_order", cpu * 1e6 / orders}};
+  return {accepted, seconds_since(start), cpu_seconds() - cpu_before};
+}
+
+Score ours_async(Stage& stage, const Crowd& crowd, std::size_t in_flight, GateOptions options) {
+  const Ran ran = async_crowd(stage.pool, stage.sales(), crowd, in_flight, options);
+  stage.check(ran.accepted);
+  return ran.score();
 }
 
 Score ours_blocking(Stage& stage, const Crowd& crowd, std::size_t threads) {

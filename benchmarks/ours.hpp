@@ -6,6 +6,21 @@
 
 namespace flashsale::bench {
 
+/// What a run of the crowd came to.
+struct Ran {
+  std::uint64_t accepted = 0;
+  double seconds = 0;
+  double cpu = 0;
+  Score score() const {
+    const auto orders = static_cast<double>(accepted);
+    return {{"accepted_per_s", orders / seconds}, {"cpu_us_per_order", cpu * 1e6 / orders}};
+  }
+};
+
+/// The crowd over `sales` of `pool`, slice by slice in turn; checks nothing.
+Ran async_crowd(const std::shared_ptr<ConnectionPool>& pool, const std::vector<std::string>& sales, const Crowd& crowd,
+                std::size_t in_flight, const GateOptions& options);
+
 /// One thread submits the whole crowd, in slices, with at most `in_flight` calls unanswered, and drains the answers.
 /// Scores accepted_per_s and cpu_us_per_order.
 Score ours_async(Stage& stage, const Crowd& crowd, std::size_t in_flight = 16'384, GateOptions options = {});

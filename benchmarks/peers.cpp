@@ -10,6 +10,7 @@
 
 #include "core/reserve_codec.hpp"
 #include "core/scripts.hpp"
+#include "ours.hpp"
 #include "util/random.hpp"
 
 namespace flashsale::bench {
@@ -48,7 +49,8 @@ Context connect(const Stage& stage) {
 /// One connection that buys one unit a call.
 class Buyer {
  public:
-  explicit Buyer(const Stage& stage) : context_(connect(stage)), terms_(stage.sale()) {
+  explicit Buyer(const Stage& stage)
+      : context_(connect(stage)), replicas_(std::to_string(stage.replicas.size())), terms_(stage.sale()) {
     terms_.epoch = "1";
     terms_.uuid = "u-" + stage.sale();
     terms_.items = {kItem};
@@ -72,9 +74,15 @@ class Buyer {
     run(context_.get(), {"LPUSH", terms_.keys.orders, order});
   }
 
+  void wait(const Call&) {
+    if (run(context_.get(), {"WAIT", replicas_, "5000"})->integer < std::stoll(replicas_))
+      throw std::runtime_error("a replica did not follow");
+  }
+
  private:
   static constexpr std::int64_t kNever = 9'000'000'000'000;
   Context context_;
+  std::string replicas_;
   core::SaleTerms terms_;
   core::BatchEncoder encoder_;
   std::vector<core::Asked> asked_;
@@ -84,12 +92,6 @@ class Buyer {
 
 /// What each of the threads does with the crowd; `work(buyer, thread, start)` returns how many it won.
 using Work = std::function<std::uint64_t(Buyer&, std::size_t thread, Clock::time_point start)>;
-
-struct Ran {
-  std::uint64_t accepted = 0;
-  double seconds = 0;
-  double cpu = 0;
-};
 
 Ran run_threads(const Stage& stage, std::size_t threads, const Work& work) {
   std::vector<std::unique_ptr<Buyer>> pool;
@@ -102,7 +104,10 @@ Ran run_threads(const Stage& stage, std::size_t threads, const Work& work) {
   return {accepted, seconds, cpu_seconds() - cpu_before};
 }
 
-Score closed_loop(Stage& stage, const Crowd& crowd, std::size_t threads, bool pushes) {
+/// What follows a purchase that was won.
+using After = void (Buyer::*)(const Call& call);
+
+Score closed_loop(Stage& stage, const Crowd& crowd, std::size_t threads, After after) {
   Latencies latencies(threads);
   const Ran ran = run_threads(stage, threads, [&](Buyer& buyer, std::size_t t, Clock::time_point) {
     latencies.of(t).reserve(crowd.size() / threads + 1);
@@ -111,15 +116,14 @@ Score closed_loop(Stage& stage, const Crowd& crowd, std::size_t threads, bool pu
       const auto before = Clock::now();
       const Call call = crowd.call(i, stage.sale());
       const bool mine = buyer.buy(call);
-      if (mine && pushes) buyer.push(call);
+      if (mine && after != nullptr) (buyer.*after)(call);
       latencies.of(t).push_back(std::chrono::duration<float, std::micro>(Clock::now() - before).count());
       won += mine ? 1 : 0;
     }
     return won;
   });
   stage.check(ran.accepted);
-  const auto orders = static_cast<double>(ran.accepted);
-  Score score{{"accepted_per_s", orders / ran.seconds}, {"cpu_us_per_order", ran.cpu * 1e6 / orders}};
+  Score score = ran.score();
   latencies.put_into(score);
   return score;
 }
@@ -127,11 +131,15 @@ Score closed_loop(Stage& stage, const Crowd& crowd, std::size_t threads, bool pu
 }  // namespace
 
 Score peer_pool(Stage& stage, const Crowd& crowd, std::size_t threads) {
-  return closed_loop(stage, crowd, threads, false);
+  return closed_loop(stage, crowd, threads, nullptr);
 }
 
 Score peer_evalsha_lpush(Stage& stage, const Crowd& crowd, std::size_t threads) {
-  return closed_loop(stage, crowd, threads, true);
+  return closed_loop(stage, crowd, threads, &Buyer::push);
+}
+
+Score peer_wait(Stage& stage, const Crowd& crowd, std::size_t threads) {
+  return closed_loop(stage, crowd, threads, &Buyer::wait);
 }
 
 Score peer_pool_refusals(Stage& stage, const Crowd& crowd, std::size_t threads) {

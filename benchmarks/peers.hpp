@@ -19,6 +19,9 @@ Score peer_evalsha_lpush(Stage& stage, const Crowd& crowd, std::size_t threads);
 /// Peer (a) on a sale that is sold out: every request is refused by Redis. Scores refusals_per_s.
 Score peer_pool_refusals(Stage& stage, const Crowd& crowd, std::size_t threads);
 
+/// Peer (a) that waits for `stage.replicas` after each call, as a client without batches must.
+Score peer_wait(Stage& stage, const Crowd& crowd, std::size_t threads);
+
 /// Peer (a) under arrivals at `rate_per_s`, timed from when each was due.
 Score peer_pool_open_loop(Stage& stage, const Crowd& crowd, std::size_t threads, double rate_per_s);
 

@@ -9,18 +9,28 @@
 #include "util/random.hpp"
 
 namespace flashsale::bench {
-namespace {
-
-std::vector<std::string> redis_arguments(const Server& server) {
-  if (!server.fsync_always) return {};
+std::vector<std::string> Stage::redis_arguments() {
+  if (options_.server.tls) {
+    authority_ = std::make_unique<test::Authority>();
+    tls_port_ = test::free_port();
+    const auto ours = authority_->issue("IP:127.0.0.1");
+    return {"--tls-port", std::to_string(tls_port_), "--tls-cert-file",  ours.certificate,     "--tls-key-file",
+            ours.key,     "--tls-ca-cert-file",      authority_->file(), "--tls-auth-clients", "no"};
+  }
+  if (options_.server.replicas > 0) return {"--repl-diskless-sync-delay", "0"};
+  if (!options_.server.fsync_always) return {};
   return {"--appendonly", "yes", "--appendfsync", "always"};
 }
 
-}  // namespace
-
 Stage::Stage(StageOptions options)
-    : redis(redis_arguments(options.server), options.server.tcp ? test::Tcp::yes : test::Tcp::no), options_(options) {
+    : options_(options),
+      redis(redis_arguments(), options.server.tcp || options.server.replicas > 0 ? test::Tcp::yes : test::Tcp::no) {
+  for (std::size_t i = 0; i < options_.server.replicas; ++i) {
+    replicas.push_back(std::make_unique<test::PrivateRedis>(redis_arguments(), test::Tcp::yes));
+    replicas.back()->replica_of(redis);
+  }
   std::string url = options_.server.tcp ? redis.tcp_url() : redis.url();
+  if (options_.server.tls) url = fmt::format("rediss://127.0.0.1:{}?tls_ca={}", tls_port_, authority_->file());
   if (options_.server.latency.count() > 0) {
     proxy_ = std::make_unique<DelayProxy>(redis.socket_path(), options_.server.latency / 2);
     url = "redis+unix://" + proxy_->socket_path();

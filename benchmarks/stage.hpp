@@ -8,6 +8,7 @@
 
 #include "delay_proxy.hpp"
 #include "flashsale/flashsale.hpp"
+#include "support/certificates.hpp"
 #include "support/private_redis.hpp"
 
 namespace flashsale::bench {
@@ -17,6 +18,8 @@ inline constexpr const char* kItem = "sneaker-42";
 /// How the server is run and reached.
 struct Server {
   bool tcp = false;                      ///< loopback TCP instead of a unix socket
+  bool tls = false;                      ///< loopback TCP with TLS; for us alone
+  std::size_t replicas = 0;              ///< attached before the sales are made
   bool fsync_always = false;             ///< appendonly yes, appendfsync always
   std::chrono::microseconds latency{0};  ///< added to every round trip, by a proxy
 };
@@ -41,11 +44,22 @@ class Stage {
   std::string socket_path() const { return proxy_ ? proxy_->socket_path() : redis.socket_path(); }
   bool is_tcp() const { return options_.server.tcp && !proxy_; }
 
+  const std::vector<std::string>& sales() const { return sales_; }
+
+ private:
+  // Before `redis`, whose arguments they are.
+  StageOptions options_;
+  std::unique_ptr<test::Authority> authority_;  ///< with TLS
+  std::uint16_t tls_port_ = 0;
+
+ public:
   test::PrivateRedis redis;
+  std::vector<std::unique_ptr<test::PrivateRedis>> replicas;
   std::shared_ptr<ConnectionPool> pool;
 
  private:
-  StageOptions options_;
+  std::vector<std::string> redis_arguments();
+
   std::vector<std::string> sales_;
   std::unique_ptr<DelayProxy> proxy_;
 };

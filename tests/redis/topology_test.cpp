@@ -178,6 +178,11 @@ TEST_CASE("a sentinel that lies is found out by ROLE, and the others are asked")
   CHECK(many->acquire(Role::primary, 0, in(kLong)));
 }
 
+/// As Redis answers PING: with what it was given.
+std::string pong(const std::vector<std::string>& command) {
+  return command.size() > 1 ? bulk(command[1]) : "+PONG\r\n";
+}
+
 /// A node of a cluster whose one map is `slots`, and which answers GET by `answer`.
 ScriptedServer::Answer cluster_node(std::function<std::string()> slots, std::function<std::string()> answer) {
   return [slots, answer](const std::vector<std::string>& command) -> std::string {
@@ -185,7 +190,7 @@ ScriptedServer::Answer cluster_node(std::function<std::string()> slots, std::fun
     if (command[0] == "ROLE") return primary_role();
     if (command[0] == "TIME") return fields({"1", "2"});
     if (command[0] == "GET" || command[0] == "EVALSHA") return answer();
-    return command[0] == "PING" ? "+PONG\r\n" : "+OK\r\n";
+    return command[0] == "PING" ? pong(command) : "+OK\r\n";
   };
 }
 
