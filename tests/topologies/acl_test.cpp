@@ -8,6 +8,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <thread>
 
 #include "flashsale/flashsale.hpp"
 #include "support/private_redis.hpp"

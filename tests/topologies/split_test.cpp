@@ -2,7 +2,10 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <atomic>
 #include <charconv>
+#include <thread>
+#include <vector>
 
 #include "support/certificates.hpp"
 #include "support/served_sale.hpp"
