@@ -24,13 +24,13 @@ constexpr const char* kEverybody = "+ping +select +role +readonly +asking +clust
 // Lua can. Only workers and controllers load scripts, so a fresh node runs nothing that none of them has loaded.
 constexpr std::array kParties{
     Party{"gate", "decides purchases; cannot load a script",
-          "+wait +hgetall +hmget +hget +hset +xadd +zadd +zrem +lpush +get"},
+          "+wait +hgetall +hmget +hget +hset +xadd +zadd +zrem +lpush +get +getrange"},
     Party{"worker", "carries orders into the database, rebuilds a sale, publishes the filter",
           "+script|load +script|exists +wait +hgetall +hmget +hget +hset +hdel +hlen +exists +xadd +xrange +xrevrange "
-          "+xlen +xtrim +zadd +zrem +zrange +zscore +llen +get +set +unlink"},
+          "+xlen +xtrim +zadd +zrem +zrange +zcard +llen +get +getrange +set +unlink +hscan"},
     Party{"controller", "creates, opens, pauses, restocks, reconciles and retires sales",
           "+script|load +script|exists +wait +hgetall +hmget +hget +hset +hdel +hlen +exists +xadd +xrange +xrevrange "
-          "+xlen +xtrim +zadd +zrem +zrange +zscore +zcard +llen +get +set +unlink"},
+          "+xlen +xtrim +zadd +zrem +zrange +zcard +llen +get +getrange +set +unlink +hscan"},
 };
 
 std::string rules(const Party& party) {
