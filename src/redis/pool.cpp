@@ -257,7 +257,7 @@ PooledConnection* Pool::settle(Attempt& attempt) {
     attempt.connection->idle_since = now;
     node.idle.push_back(std::move(attempt.connection));  // of use for the other role
     node.trouble = fmt::format("{} is {}", to_string(node.address), *why);
-    if (role == Role::primary) doubt_topology();
+    if (role == Role::primary) distrust_topology();
     return nullptr;
   }
   node.fit[static_cast<std::size_t>(role)].worked();
@@ -303,7 +303,7 @@ void Pool::settle_failure(Attempt& attempt, NodeState& node) {
   node.is_refused = attempt.error->code == ErrorCode::refused;
   node.trouble = attempt.error->detail;
   node.metrics->failures.fetch_add(1, std::memory_order_relaxed);
-  if (attempt.choice.role == Role::primary) doubt_topology();
+  if (attempt.choice.role == Role::primary) distrust_topology();
 }
 
 void Pool::note_circuit(const NodeState& node) {

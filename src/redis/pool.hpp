@@ -94,6 +94,7 @@ class Pool final : public ConnectionPool {
   std::vector<Node> whom_to_ask() const;
   void adopt_map(const TopologyMap& map);
   void doubt_topology();
+  void distrust_topology();
 
   const Url url_;
   const PoolOptions options_;

@@ -24,6 +24,13 @@ bool Pool::survey_is_due(Deadline now) const {
 
 void Pool::doubt_topology() { state_->directory.in_doubt = true; }
 
+/// The primary that was named is none, or does not answer: somebody else is asked first from now on.
+void Pool::distrust_topology() {
+  auto& whom = state_->directory.whom;
+  if (!whom.empty()) std::rotate(whom.begin(), whom.begin() + 1, whom.end());
+  doubt_topology();
+}
+
 SurveyTerms Pool::survey_terms() const {
   SurveyTerms terms;
   terms.topology = url_.topology;

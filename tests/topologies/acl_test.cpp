@@ -77,7 +77,7 @@ TEST_CASE("under the rules that the tool prints a sale lives from its making to 
 
   StockGate gate(redis.pool("gate"));
   const auto won = gate.reserve(call_of("ann"));
-  REQUIRE_MESSAGE(won, (won ? "" : to_string(won.error())));
+  REQUIRE_MESSAGE(won.has_value(), (won ? "" : to_string(won.error())));
   CHECK(won->outcome == Outcome::reserved);
   CHECK(gate.resolve({SaleId{"spring"}, BuyerId{"ann"}, RequestId{"click"}})->outcome == Outcome::already_reserved);
 
@@ -86,7 +86,7 @@ TEST_CASE("under the rules that the tool prints a sale lives from its making to 
   std::thread running([&] { CHECK(worker.run()); });
   redis.server.command({"SCRIPT", "FLUSH"});
   const auto after = gate.reserve(call_of("bob"));
-  REQUIRE_MESSAGE(after, (after ? "" : to_string(after.error())));
+  REQUIRE_MESSAGE(after.has_value(), (after ? "" : to_string(after.error())));
   CHECK(after->outcome == Outcome::reserved);
 
   // A lost history: the worker rebuilds the sale under its own rules.
