@@ -51,7 +51,8 @@ struct Guarded {
   std::shared_ptr<ConnectionPool> pool(const std::string& party) const { return make_pool(url(party)).value(); }
   std::shared_ptr<OrderSink> sink() const { return open_sqlite(dir + "/orders.db"); }
   Reply as(const std::string& party, const Command& command) {
-    auto lease = pool(party)->acquire(Role::primary, 0, soon());
+    const auto connections = pool(party);
+    auto lease = connections->acquire(Role::primary, 0, soon());
     REQUIRE(lease);
     return (*lease)->roundtrip({command}, soon()).replies.at(0);
   }

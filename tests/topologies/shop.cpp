@@ -166,7 +166,7 @@ void Shop::finish() {
   worker_thread_.join();
   OrderWorker last(worker_pool_, worker_sink_, WorkerOptions{}, {sale_});
   const auto drained = last.drain(util::Clock::now() + kPatience);
-  CHECK_MESSAGE(drained.has_value(), drained ? "" : to_string(drained.error()));
+  CHECK_MESSAGE(drained.has_value(), (drained ? "" : to_string(drained.error())));
   check_rows();
   for (const std::string& problem : problems_) CHECK_MESSAGE(false, problem);
 }
