@@ -42,6 +42,7 @@ class Pool final : public ConnectionPool {
     std::vector<Node> seeds;  ///< of the URL: for a total loss
     std::vector<Node> whom;   ///< in this order: who answered last, first
     bool in_doubt = true;     ///< what is known may be old
+    Deadline refresh_at{};    ///< asked again then although nothing is in doubt: replicas come and go in silence
     bool under_way = false;   ///< somebody asks right now
     Pause pause;              ///< between surveys that helped nobody
     std::string trouble;      ///< why the last one failed; empty: it did not

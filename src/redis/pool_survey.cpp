@@ -13,13 +13,15 @@ using Clock = Deadline::clock;
 
 constexpr milliseconds kSurveyPauseMin{10};
 constexpr milliseconds kSurveyPauseMax{250};  // a failover's end is seen within it
+constexpr milliseconds kRefreshEvery{5000};
 constexpr std::size_t kWhomMax = 64;
 
 }  // namespace
 
 bool Pool::survey_is_due(Deadline now) const {
   const Directory& directory = state_->directory;
-  return state_->nodes.is_surveyed() && directory.in_doubt && !directory.under_way && now >= directory.pause.until();
+  const bool wanted = directory.in_doubt || now >= directory.refresh_at;
+  return state_->nodes.is_surveyed() && wanted && !directory.under_way && now >= directory.pause.until();
 }
 
 void Pool::doubt_topology() { state_->directory.in_doubt = true; }
@@ -77,6 +79,7 @@ void Pool::adopt_map(const TopologyMap& map) {
 
 void Pool::survey(Deadline deadline, Lock& lock) {
   Directory& directory = state_->directory;
+  const bool was_in_doubt = directory.in_doubt;
   directory.under_way = true;
   directory.in_doubt = false;  // what is heard from here on may be newer than the answer
   Result<TopologyMap> map = fail(ErrorCode::internal, "out of memory");
@@ -90,6 +93,7 @@ void Pool::survey(Deadline deadline, Lock& lock) {
   }
   if (!lock.owns_lock()) lock.lock();
   directory.under_way = false;
+  directory.refresh_at = Clock::now() + kRefreshEvery;
   directory.pause.failed(Clock::now(), kSurveyPauseMin, kSurveyPauseMax, state_->random.next());
   if (map) {
     directory.whom = std::move(whom);
@@ -97,7 +101,7 @@ void Pool::survey(Deadline deadline, Lock& lock) {
     directory.is_refused = false;
     adopt_map(*map);
   } else {
-    directory.in_doubt = true;
+    directory.in_doubt |= was_in_doubt;
     directory.trouble = map.error().detail;
     directory.is_refused = map.error().code == ErrorCode::refused;
     // A caller whose time ran out learned nothing of those it did not reach.

@@ -21,15 +21,19 @@ std::int64_t port_for(ConnectionPool& pool, Role role, std::uint16_t slot) {
   return std::stoll(trip.replies.at(0).elements.at(1).text);
 }
 
-void await_successor(ClusterSetup& setup, std::uint16_t slot, const PrivateRedis& old, PrivateRedis& next) {
-  const bool promoted = eventually(
-      [&] {
-        const Reply role = next.command({"ROLE"});
-        return role.elements.at(0).text == "master";
-      },
-      milliseconds{60'000});
-  REQUIRE(promoted);
-  REQUIRE(&setup.primary_of(slot) != &old);
+bool is_primary(PrivateRedis& node) { return node.command({"ROLE"}).elements.at(0).text == "master"; }
+
+void await_promotion(PrivateRedis& node) {
+  REQUIRE(eventually([&] { return is_primary(node); }, milliseconds{60'000}));
+}
+
+/// A failover by command gives up after five seconds where the machine is too busy for it; then it is asked again.
+void fail_over_to(PrivateRedis& node) {
+  for (int tries = 0; tries < 10 && !is_primary(node); ++tries) {
+    node.command({"CLUSTER", "FAILOVER"});
+    eventually([&] { return is_primary(node); }, milliseconds{7000});
+  }
+  REQUIRE(is_primary(node));
 }
 
 TEST_CASE("a sale in a cluster outlives moved slots, failovers, pauses, kills, flushes and cut clients") {
@@ -46,33 +50,24 @@ TEST_CASE("a sale in a cluster outlives moved slots, failovers, pauses, kills, f
   setup.move_slot(slot);
   shop.sell_on();
 
-  {
-    PrivateRedis& old = setup.primary_of(slot);
-    PrivateRedis& next = setup.replica_of(slot);
-    next.command({"CLUSTER", "FAILOVER"});
-    await_successor(setup, slot, old, next);
-    shop.sell_on();
-  }
-  {
-    PrivateRedis& old = setup.primary_of(slot);
-    PrivateRedis& next = setup.replica_of(slot);
-    old.kill_now();
-    await_successor(setup, slot, old, next);
-    shop.sell_on();
-    old.start();
-    setup.wait_ok();
-  }
-  {
-    PrivateRedis& old = setup.primary_of(slot);
-    PrivateRedis& next = setup.replica_of(slot);
-    old.pause();
-    const bool promoted =
-        eventually([&] { return next.command({"ROLE"}).elements.at(0).text == "master"; }, milliseconds{60'000});
-    REQUIRE(promoted);
-    shop.sell_on();
-    old.resume();
-    shop.sell_on();
-  }
+  fail_over_to(setup.replica_of(slot));
+  shop.sell_on();
+
+  PrivateRedis& killed = setup.primary_of(slot);
+  PrivateRedis& second = setup.replica_of(slot);
+  killed.kill_now();
+  await_promotion(second);
+  shop.sell_on();
+  killed.start();
+  setup.wait_ok();
+
+  PrivateRedis& paused = setup.primary_of(slot);
+  PrivateRedis& third = setup.replica_of(slot);
+  paused.pause();
+  await_promotion(third);
+  shop.sell_on();
+  paused.resume();  // it still takes itself for the primary, until the others tell it
+  shop.sell_on();
   shop.finish();
 }
 
@@ -83,11 +78,13 @@ TEST_CASE("one gate sells sales of every node, and reads go to the slots' replic
   for (int i = 0; i < 32; ++i) {
     const auto slot = core::slot_of("sale-" + std::to_string(i));
     primaries.insert(port_for(*pool, Role::primary, slot));
-    CHECK(eventually([&] {
-      const auto port = port_for(*pool, Role::replica, slot);
-      replicas.insert(port);
-      return port != port_for(*pool, Role::primary, slot);
-    }));
+    CHECK(eventually(
+        [&] {
+          const auto port = port_for(*pool, Role::replica, slot);
+          replicas.insert(port);
+          return port != port_for(*pool, Role::primary, slot);
+        },
+        milliseconds{30'000}));
   }
   CHECK(primaries.size() == 3);
 
