@@ -102,7 +102,7 @@ const Registered kReplicas{{"level_replicas", "two replicas attached, every answ
 /// From the moment at which a sentinel's new primary says that it is one, to the next unit that is sold.
 Score failover() {
   test::SentinelSetup setup;
-  const auto sink = test::open_sqlite(setup.servers[0]->dir() + "/orders.db");
+  const auto sink = test::open_sink(setup.servers[0]->dir() + "/orders.db");
   const auto pool = make_pool(setup.url()).value();
   SaleController controller(pool, sink);
   controller.create(Sale{SaleId{"bench"}}.item(ItemId{kItem}, 1'000'000, 1)).value();

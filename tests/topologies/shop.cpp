@@ -41,8 +41,8 @@ Shop::Shop(const std::string& url, std::string sale, Level level) : sale_(std::m
   if (mkdtemp(dir_.data()) == nullptr) throw std::runtime_error("no temporary folder");
   pool_ = must(make_pool(url));
   worker_pool_ = must(make_pool(url));
-  sink_ = open_sqlite(dir_ + "/orders.db");
-  worker_sink_ = open_sqlite(dir_ + "/orders.db");
+  sink_ = open_sink(dir_ + "/orders.db");
+  worker_sink_ = open_sink(dir_ + "/orders.db");
   ControllerOptions patient;
   patient.timeout = milliseconds{30'000};
   controller_ = std::make_unique<SaleController>(pool_, sink_, patient);
