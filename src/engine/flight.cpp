@@ -1,6 +1,7 @@
 #include "engine/flight.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/numbers.hpp"
 #include "core/sale_meta.hpp"
@@ -341,6 +342,7 @@ void Flight::pause(Deadline patience) {
   if (const auto heard = flow_.heard()) lease_.report(*heard, flow_.heard_text());
   ++failures_;
   counters().resent_batches.add(1);
+  lane_.hindered(sale_, flow_.error());
   lane_.retreat(aboard_);
   land();
   sleep_within(pause_before(failures_), patience);
@@ -381,7 +383,7 @@ void Flight::settle() {
     step_ = flow_.stopped({ErrorCode::disconnected, Effect::unknown, std::move(reply.error().detail)});
     return;
   }
-  failures_ = 0;
+  if (std::exchange(failures_, 0) > 0) lane_.hindered({}, {});
   if (reply->now_ms > 0) note_clock(*lease_.get(), reply->now_ms);
   if (looking_ && !heading_.from_replica && reply->hold_until_ms != 0) {  // demoted since the pool last looked
     step_ = flow_.replied(demoted());

@@ -158,12 +158,26 @@ void Lane::expire() {
   answer_expired(due);
 }
 
+void Lane::hindered(const std::string& sale, const Error& error) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  obstacle_sale_ = sale;
+  obstacle_ = error;
+}
+
+/// What stood in the way of its sale last is what a person can act upon: a password, a certificate, a redirect.
+Error Lane::overdue(const Request& request) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (obstacle_sale_ != request.sale())
+    return {ErrorCode::timed_out, request.effect, "the deadline came before Redis could answer"};
+  const auto code = obstacle_.code == ErrorCode::refused ? ErrorCode::refused : ErrorCode::timed_out;
+  return {code, request.effect, "the deadline came first: " + obstacle_.detail};
+}
+
 void Lane::answer_expired(RequestList& due) {
   // The leader's lists are the leader's; whoever expires answers on its own.
   RequestList used;
   while (Request* request = due.pop_front()) {
-    const Result<Answer> result =
-        request->last_word(fail(ErrorCode::timed_out, "the deadline came before Redis could answer", request->effect));
+    const Result<Answer> result = request->last_word(tl::unexpected<Error>(overdue(*request)));
     count(result);
     if (request->waiter != nullptr) {
       request->waiter->result = result;

@@ -65,6 +65,7 @@ class Lane {
   /// Answers what waits past its deadline. For when the leader is stuck in a connect.
   void expire();
   /// Answers requests in nobody's hands whose deadline has come. Any thread.
+  Error overdue(const Request& request) const;
   void answer_expired(RequestList& due);
   /// True if a request with the same key, other than `request` itself, waits or flies here.
   bool has_copy_of(const Request& request) const;
@@ -81,6 +82,8 @@ class Lane {
   void disembark(std::vector<Request*>& aboard, std::vector<Request*>& ashore);
   /// Takes one off board, leaving a nullptr in its place.
   Request* disembark(Request*& place);
+  /// Notes what stands in the way of `sale`, for whoever waits past its deadline. An empty sale: nothing does.
+  void hindered(const std::string& sale, const Error& error);
   /// Puts requests back at the front of the queue, in their order.
   void retreat(std::vector<Request*>& aboard);
   /// Puts a request that is off board at the end of the queue, for `time`.
@@ -107,6 +110,8 @@ class Lane {
   std::vector<std::unique_ptr<Request>> nodes_;  // guarded by mutex_: owns every node of this lane
   bool led_ = false;                             // guarded by mutex_
   bool stopping_ = false;                        // guarded by mutex_
+  std::string obstacle_sale_;                    // guarded by mutex_
+  Error obstacle_;                               // guarded by mutex_: of that sale
   bool crowded_ = false;  // guarded by mutex_: recent batches had company, so callers leave leading to the thread
   std::thread thread_;    // guarded by mutex_ until stop
 

@@ -149,6 +149,16 @@ TEST_CASE("a missing rule is named, also one that a script ran into") {
   CHECK(outside.error().code == ErrorCode::refused);
   CHECK(outside.error().effect == Effect::none);
   CHECK(outside.error().detail.find("'evalsha'") != std::string::npos);
+  // A wrong password is told at the deadline, without the password: it may be rotated any moment.
+  StockGate locked(make_pool("redis+unix://gate:wrong-secret@" + redis.server.socket_path()).value());
+  Call call = call_of("ann");
+  call.timeout = milliseconds{300};
+  const auto wrong = locked.reserve(call);
+  REQUIRE_FALSE(wrong);
+  CAPTURE(wrong.error().detail);
+  CHECK(wrong.error().code == ErrorCode::refused);
+  CHECK(wrong.error().detail.find("AUTH") != std::string::npos);
+  CHECK(wrong.error().detail.find("wrong-secret") == std::string::npos);
 }
 
 }  // namespace

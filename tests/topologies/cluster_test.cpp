@@ -119,5 +119,23 @@ TEST_CASE("two nodes must agree before a reconcile, and a cluster that lost ever
   setup.wait_ok();
 }
 
+TEST_CASE("a node of a cluster under redis:// is told from a redirect") {
+  ClusterSetup setup;
+  const std::uint16_t slot = core::slot_of("spring");
+  PrivateRedis& owner = setup.primary_of(slot);
+  for (const auto& node : setup.nodes) {
+    if (node.get() == &owner || node->command({"ROLE"}).elements.at(0).text != "master") continue;
+    StockGate gate(make_pool(node->tcp_url()).value());
+    Call call{SaleId{"spring"}, ItemId{"shoe"}, BuyerId{"ann"}, RequestId{"click"}};
+    call.timeout = milliseconds{1000};
+    const auto answer = gate.reserve(call);
+    REQUIRE_FALSE(answer);
+    CAPTURE(answer.error().detail);
+    CHECK(answer.error().effect == Effect::none);
+    CHECK(answer.error().detail.find("cluster") != std::string::npos);
+    break;
+  }
+}
+
 }  // namespace
 }  // namespace flashsale::test
