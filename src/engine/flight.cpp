@@ -342,7 +342,7 @@ void Flight::pause(Deadline patience) {
   if (const auto heard = flow_.heard()) lease_.report(*heard, flow_.heard_text());
   ++failures_;
   counters().resent_batches.add(1);
-  lane_.hindered(sale_, flow_.error());
+  lane_.hindered(heading_.sale, flow_.error());
   lane_.retreat(aboard_);
   land();
   sleep_within(pause_before(failures_), patience);

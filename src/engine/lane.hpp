@@ -65,7 +65,6 @@ class Lane {
   /// Answers what waits past its deadline. For when the leader is stuck in a connect.
   void expire();
   /// Answers requests in nobody's hands whose deadline has come. Any thread.
-  Error overdue(const Request& request) const;
   void answer_expired(RequestList& due);
   /// True if a request with the same key, other than `request` itself, waits or flies here.
   bool has_copy_of(const Request& request) const;
@@ -95,6 +94,7 @@ class Lane {
  private:
   friend class LaneUnderTest;  // tests/simulation leads a lane step by step
 
+  Error overdue(const Request& request) const;
   void drive(const Waiter* mine, Deadline until);
   void lead_as_thread();
   void wake_thread(std::unique_lock<std::mutex>& lock);
