@@ -156,6 +156,7 @@ Result<std::vector<std::pair<std::string, std::string>>> SaleController::info(Sa
 
 Result<Done> SaleController::open(SaleId sale) {
   return guarded([&]() -> Result<Done> {
+    if (auto defect = core::check_sale(sale.text())) return invalid(defect);
     const auto deadline = deadline_of(options_);
     // So that a gate without the right to load scripts meets none that is missing; a gate with it needs no help.
     static_cast<void>(engine::load_missing_scripts(*pool_, sale.text(), deadline));
