@@ -66,7 +66,7 @@ RENAMED = {
     ("flashsale_status_t", "item_count"): "items",
     ("flashsale_option_t", "default_value"): "default",
     # Together the order.
-    **{(f"flashsale_{record}_t", part): "order" for record in ("answer", "event") for part in ("epoch", "seq", "index")},
+    **{(f"flashsale_{it}_t", part): "order" for it in ("answer", "event") for part in ("epoch", "seq", "index")},
 }
 LENGTHS = re.compile("(sale|item|buyer|request|payload)_size")  # Python's strings know theirs
 
