@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"flashsale"
@@ -110,7 +111,11 @@ func statusOfError(code flashsale.ErrorCode) int {
 // answerOrder writes what a gate said.
 func answerOrder(w http.ResponseWriter, verb flashsale.Verb, call flashsale.Call, a flashsale.Answer, err error) {
 	if err != nil {
-		ofError(err).write(w)
+		p := ofError(err)
+		if verb == flashsale.VerbReserve && p.Field == "request" {
+			p.Field = "Idempotency-Key"
+		}
+		p.write(w)
 		return
 	}
 	status, retryAfter := statusOf(verb, a.Outcome), a.RetryAfter.Milliseconds()
@@ -138,6 +143,9 @@ func ofError(err error) problem {
 	errors.As(err, &failure)
 	p := problem{Status: statusOfError(failure.Code), Code: failure.Code.Error(), Detail: failure.Message,
 		Effect: failure.Effect.String()}
+	if failure.Code == flashsale.ErrInvalidArgument {
+		p.Field, _, _ = strings.Cut(failure.Message, " ") // the library's messages begin with it
+	}
 	if failure.Effect == flashsale.EffectUnknown {
 		p.Detail = "Send the same request again, with the same Idempotency-Key."
 	}

@@ -37,14 +37,21 @@ func readPurchase(w http.ResponseWriter, r *http.Request) (flashsale.Call, *prob
 	}
 	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, bodyMax))
 	refusal, err := readMembers(body, &call)
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return call, &problem{Status: 413, Code: "too_large", Field: "body", Detail: "the body has more than 4096 bytes"}
-	case err != nil:
+	if large := tooLarge(err); large != nil {
+		return call, large
+	}
+	if err != nil {
 		return call, field("body", "the body must be one JSON object")
 	}
 	return call, refusal
+}
+
+func tooLarge(err error) *problem {
+	var large *http.MaxBytesError
+	if !errors.As(err, &large) {
+		return nil
+	}
+	return &problem{Status: 413, Code: "too_large", Field: "body", Detail: "the body has more than 4096 bytes"}
 }
 
 // readMembers reads a flat object with no member twice: two readers of one body must not see two purchases.
@@ -113,8 +120,8 @@ func readMember(name string, value json.Token, call *flashsale.Call) *problem {
 	return nil
 }
 
-// readBuyer reads the one parameter that there is.
-func readBuyer(r *http.Request) (string, *problem) {
+// readBuyer reads the one parameter that there is; the body has nothing to say.
+func readBuyer(w http.ResponseWriter, r *http.Request) (string, *problem) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil || len(query) > 1 || (len(query) == 1 && len(query["buyer"]) == 0) {
 		return "", field("query", "only the parameter buyer is known here")
@@ -122,7 +129,11 @@ func readBuyer(r *http.Request) (string, *problem) {
 	if len(query["buyer"]) != 1 {
 		return "", field("buyer", "buyer must be there once")
 	}
-	if n, _ := io.ReadFull(r.Body, make([]byte, 1)); n > 0 {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyMax))
+	if refusal := tooLarge(err); refusal != nil {
+		return "", refusal
+	}
+	if len(body) > 0 {
 		return "", field("body", "no body is known here")
 	}
 	return query.Get("buyer"), nil

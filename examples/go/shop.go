@@ -42,6 +42,8 @@ func (s *shop) close() {
 
 // ServeHTTP lets whoever has the path and the method answer.
 func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "no-store") // what may be kept says so
 	w.Header().Set("Server-Time", strconv.FormatFloat(float64(time.Now().UnixMilli())/1000, 'f', 3, 64))
 	methods := s.at(strings.Split(strings.TrimPrefix(r.URL.Path, "/"), "/"))
 	if methods == nil {
@@ -106,7 +108,7 @@ const confirmTime = 2 * time.Second
 
 // order asks about, cancels or confirms a reservation.
 func (s *shop) order(w http.ResponseWriter, r *http.Request, verb flashsale.Verb, sale, request string) {
-	buyer, refusal := readBuyer(r)
+	buyer, refusal := readBuyer(w, r)
 	if refusal != nil {
 		refusal.write(w)
 		return

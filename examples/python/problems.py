@@ -96,11 +96,11 @@ def of_answer(answer: Answer, sale: str, request: str, statuses: dict[Outcome, i
     return to_json(status, order, headers + (retry_after(wait) if status == 202 else []))
 
 
-def of_error(error: Error) -> Response:
-    """The lack of an answer."""
+def of_error(error: Error, fields: dict[str, str] | None = None) -> Response:
+    """The lack of an answer; `fields` tells what the caller calls a field of the library."""
     status = STATUS_OF_ERROR.get(error.code, 500)
     headers = retry_after(0) if status in (429, 503) else []
     effect = "unknown" if error.effect is Effect.UNKNOWN else "none"
     field = str(error).split(" ")[0] if error.code is ErrorCode.INVALID_ARGUMENT else ""
-    field = "Idempotency-Key" if field == "request" else field
+    field = (fields or {}).get(field, field)
     return problem(status, error.code.name.lower(), headers, detail=str(error), effect=effect, field=field)

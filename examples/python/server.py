@@ -27,6 +27,7 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 BODY_BYTES_MAX = 4096
+CONFIRM_S = 2.0  # it is answered once the database has it, which takes longer than a reservation
 SHOW_FOR_S = 1.0
 LOOKS_MAX = 1024
 
@@ -47,9 +48,12 @@ class Request:
 
     def query(self, *known: str) -> dict[str, str]:
         given = parse_qsl(self._query.decode("latin-1"), keep_blank_values=True)
-        for name, _ in given:
-            if name not in known or len(given) != len(dict(given)):
-                raise HttpProblem(400, "invalid_argument", f"{name} is unknown or given twice", name)
+        names = [name for name, _ in given]
+        for name in names:
+            if name not in known:
+                raise HttpProblem(400, "invalid_argument", f"{name[:64]!r} is no parameter of this path", "query")
+            if names.count(name) > 1:
+                raise HttpProblem(400, "invalid_argument", f"{name} is given twice", name)
         return dict(given)
 
     async def body(self) -> bytes:
@@ -74,12 +78,19 @@ def need(values: dict[str, Any], name: str, kind: type, default: Any = None) -> 
     return value
 
 
+def each_once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object with no member twice: two readers of one body must not see two purchases."""
+    if len(members) != len(dict(members)):
+        raise ValueError("a member stands there twice")
+    return dict(members)
+
+
 async def read_purchase(request: Request) -> dict[str, Any]:
     content_type = request.headers.get(b"content-type", b"").split(b";")[0].strip().lower()
     if content_type != b"application/json":
-        raise HttpProblem(415, "unsupported_media_type", "the body must be application/json", "body")
+        raise HttpProblem(415, "unsupported_media_type", "the body must be application/json", "Content-Type")
     try:
-        values = json.loads(await request.body())
+        values = json.loads(await request.body(), object_pairs_hook=each_once)
     except (ValueError, RecursionError):
         raise HttpProblem(400, "invalid_argument", "body must be JSON", "body") from None
     if not isinstance(values, dict):
@@ -99,24 +110,32 @@ async def reserve(request: Request, sale: str) -> Response:
         key = key[1:-1]
     values = await read_purchase(request)
     item, buyer = need(values, "item", str), need(values, "buyer", str)
-    answer = await gate.reserve(sale, item, buyer=buyer, request=key, quantity=need(values, "quantity", int, 1))
-    return of_answer(answer, sale, key)
+    quantity = need(values, "quantity", int, 1)
+    try:
+        return of_answer(await gate.reserve(sale, item, buyer=buyer, request=key, quantity=quantity), sale, key)
+    except flashsale.InvalidArgument as error:
+        return of_error(error, {"request": "Idempotency-Key"})
 
 
 async def look(request: Request, sale: str, key: str) -> Response:
-    return of_answer(await gate.status(sale, buyer=buyer_of(request), request=key), sale, key)
+    return of_answer(await gate.status(sale, buyer=await buyer_of(request), request=key), sale, key)
 
 
 async def release(request: Request, sale: str, key: str) -> Response:
-    return of_answer(await gate.release(sale, buyer=buyer_of(request), request=key), sale, key, STATUS_OF_RELEASE)
+    answer = await gate.release(sale, buyer=await buyer_of(request), request=key)
+    return of_answer(answer, sale, key, STATUS_OF_RELEASE)
 
 
 async def confirm(request: Request, sale: str, key: str) -> Response:
-    return of_answer(await gate.confirm(sale, buyer=buyer_of(request), request=key), sale, key)
+    answer = await gate.confirm(sale, buyer=await buyer_of(request), request=key, timeout=CONFIRM_S)
+    return of_answer(answer, sale, key)
 
 
-def buyer_of(request: Request) -> str:
+async def buyer_of(request: Request) -> str:
+    """Of a request that says all in its path and query."""
     buyer: str = need(request.query("buyer"), "buyer", str)
+    if await request.body():
+        raise HttpProblem(400, "invalid_argument", "this method takes no body", "body")
     return buyer
 
 
@@ -218,7 +237,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         return
     response = await respond(scope, receive)
     headers = [("Content-Type", response.content_type), ("Content-Length", str(len(response.body)))]
-    headers += [("Server-Time", f"{time.time():.3f}"), *response.headers]
+    headers += [("Server-Time", f"{time.time():.3f}"), ("X-Content-Type-Options", "nosniff"), *response.headers]
     if "Cache-Control" not in dict(headers):
         headers.append(("Cache-Control", "no-store"))
     raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]

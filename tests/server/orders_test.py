@@ -113,7 +113,19 @@ class Orders(unittest.TestCase):
         self.assertEqual(self.is_order(self.buyer.release("cancel", "ann", "r1"), 200, "already_released"), order)
         self.is_problem(self.buyer.status("cancel", "ann", "r1"), 410, "already_released")
         self.is_problem(self.buyer.reserve("cancel", "shoe", "ann", "r1"), 410, "already_released")
-        self.is_problem(self.buyer.confirm("cancel", "ann", "r1"), 410, "already_released")
+        confirmed = shops.eventually(lambda: self.when(self.buyer.confirm("cancel", "ann", "r1"), 410), "it is refused")
+        self.is_problem(confirmed, 410, "already_released")
+
+    def test_a_cancelled_unit_is_sold_again_and_its_order_stays_cancelled(self):
+        self.shop.sell("again", "--hold=1h", items=("shoe=1:1",))
+        self.is_order(self.buyer.reserve("again", "shoe", "ann", "r1"), 201, "reserved")
+        self.is_problem(self.buyer.reserve("again", "shoe", "bob", "r1"), 409, "sold_out")
+        self.is_order(self.buyer.release("again", "ann", "r1"), 200, "released")
+        bought = shops.eventually(lambda: self.when(self.buyer.reserve("again", "shoe", "bob", "r1"), 201),
+                                  "the worker puts the unit back, and it is sold again")
+        self.is_order(bought, 201, "reserved")
+        self.is_problem(self.buyer.reserve("again", "shoe", "cid", "r1"), 409, "sold_out")
+        self.is_problem(self.buyer.status("again", "ann", "r1"), 410, "already_released")
 
     def test_a_confirmed_order_cannot_be_cancelled(self):
         order = self.is_order(self.buyer.reserve("held", "shoe", "ann", "r1"), 201, "reserved")

@@ -6,6 +6,7 @@ import ctypes
 import logging
 import os
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -127,6 +128,26 @@ def test_the_wheel_is_built_offline_and_sells_a_unit_with_what_it_bundles(shop: 
     bare = {name: value for name, value in os.environ.items() if name not in named}
     command = [python, "-c", program, str(tmp_path), shop.url]
     subprocess.run(command, env=bare, cwd=tmp_path, check=True, timeout=PATIENCE_S)
+
+
+def test_the_library_is_the_one_named_else_the_wheels_else_the_loaders(tmp_path: Path) -> None:
+    package, elsewhere = tmp_path / "flashsale", tmp_path / "elsewhere"
+    shutil.copytree(ROOT / "bindings/python/flashsale", package)
+    for folder in (package / "_lib", elsewhere):
+        folder.mkdir()
+        shutil.copy(LIBRARY, folder / LIBRARY.name)
+    bare = {name: value for name, value in os.environ.items() if name != "FLASHSALE_LIB"}
+    loader = {**bare, "PYTHONPATH": str(tmp_path), "LD_LIBRARY_PATH": str(elsewhere)}
+
+    def loaded(environment: dict[str, str]) -> str:
+        command = [sys.executable, "-B", "-c", "import flashsale; print(flashsale._library.lib._name)"]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+
+    named = str(elsewhere / LIBRARY.name)
+    assert loaded({**loader, "FLASHSALE_LIB": named}) == named
+    assert loaded(loader) == str(package / "_lib" / LIBRARY.name)
+    shutil.rmtree(package / "_lib")
+    assert loaded(loader) == LIBRARY.name  # no path: the loader finds it
 
 
 def test_the_readmes_program_sells_a_unit_in_at_most_20_lines(shop: Shop, tmp_path: Path) -> None:
