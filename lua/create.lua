@@ -42,7 +42,7 @@ end
 local u = {'layout', '1', 'state', A[5], 'opens_ms', A[6], 'closes_ms', A[7], 'reopen_ms', '0', 'hold_ms', A[8],
   'probe_ms', A[9], 'replicas', A[10], 'buyer_orders_max', A[11], 'queue', A[12], 'sink', A[13], 'uuid', A[2],
   'epoch', epoch, 'hist', hist, 'rec', '', 'seq', '0', 'link', A[4], 'watermark', epoch .. '-0', 'last_ms', text,
-  'items', string.format('%d', k)}
+  'held', '0', 'items', string.format('%d', k)}
 for j = 1, k do
   local f, v = #u, 13 + 3 * (j - 1)
   u[f+1], u[f+2], u[f+3], u[f+4], u[f+5], u[f+6] = 'item:' .. j, A[v+1], 'total:' .. j, A[v+2], 'limit:' .. j, A[v+3]

@@ -5,19 +5,20 @@
 --       |  \-----release--> g releasing --credit.lua--> d released
 --       \-----expire.lua--> x expiring ---credit.lua--> e expired
 --
--- KEYS[1] fs:{S}:meta  KEYS[2] fs:{S}:buyers  KEYS[3] fs:{S}:journal  KEYS[4] fs:{S}:holds (only in a sale with holds)
+-- KEYS[1] fs:{S}:meta  KEYS[2] fs:{S}:buyers  KEYS[3] fs:{S}:journal
 -- ARGV[1] epoch  [2] uuid of the sale  [3] not_after_ms  [4] nonce  [5] the highest seq that the caller has heard of
 -- ARGV[6] confirm or release  [7..] two runs of n: buyers, requests
 -- Returns {nonce, verdict, now_ms} as reserve.lua, or {nonce, 'ok', now_ms, seq, letters, then the id of each order
 --   found}
 --   letters: M moved just now; i invalid; u nothing is reserved; C G D X E K: not moved, for it is in that state
 -- Only a reserved order moves, so each resolves at most once; past its deadline it is expired, though nobody has swept
--- it yet. Its units and its share of the buyer's limit stay booked: credit.lua frees them once the database has it.
+-- it yet. Its units and its share of the buyer's limit stay booked: credit.lua frees them once the database has it. Its
+-- place in fs:{S}:holds stays too, for expire.lua to forget.
 -- Cost: O(batch). Nothing is written before the one write that can refuse, XADD.
 local A, call, find, match, sub = ARGV, redis.call, string.find, string.match, string.sub
 local function refuse(verdict, now) return {A[4], verdict, now or 0} end
 
-local m = call('HMGET', KEYS[1], 'layout', 'epoch', 'hist', 'rec', 'seq', 'link', 'last_ms', 'uuid')
+local m = call('HMGET', KEYS[1], 'layout', 'epoch', 'hist', 'rec', 'seq', 'link', 'last_ms', 'uuid', 'held')
 local guard = call('HGET', KEYS[2], '#')
 if not m[1] and not guard then return refuse('absent') end
 if m[1] ~= '1' then return refuse(m[1] and 'layout' or 'fenced') end
@@ -45,7 +46,7 @@ local function invalid(id) return #id < 1 or #id > 64 or find(id, '[^%w_.:@-]') 
 
 local has = call('HMGET', KEYS[2], unpack(A, B + 1, B + n))
 local items, mine = {}, {}
-local letters, ids, entry, records, members = {}, {}, {}, {}, {}
+local letters, ids, entry, records, were_held = {}, {}, {}, {}, 0
 for i = 1, n do
   local buyer, request = A[B + i], A[R + i]
   local rec = mine[buyer] or has[i]
@@ -69,7 +70,7 @@ for i = 1, n do
       local x = #entry
       entry[x + 1], entry[x + 2] = buyer, id .. ' ' .. items[item] .. ' ' .. units .. ' ' .. request
       records[x + 1], records[x + 2] = buyer, rec
-      if till ~= '' then members[#members + 1] = id .. ' ' .. buyer end
+      if till ~= '' then were_held = were_held + 1 end
     end
   end
   letters[i] = letter
@@ -82,8 +83,8 @@ if #entry > 0 then
   local x = redis.pcall('XADD', KEYS[3], 'NOMKSTREAM', id, 'h',
     '1 ' .. A[6] .. ' ' .. A[4] .. ' ' .. m[6] .. ' ' .. now_text .. ' 0', unpack(entry))
   if x ~= id then return refuse('fenced', now) end
-  call('HSET', KEYS[1], 'seq', seq, 'link', A[4], 'last_ms', now_text)
+  call('HSET', KEYS[1], 'seq', seq, 'link', A[4], 'last_ms', now_text, 'held',
+    string.format('%d', (m[9] or 0) - were_held))
   call('HSET', KEYS[2], unpack(records))
-  if #members > 0 then call('ZREM', KEYS[4], unpack(members)) end
 end
 return {A[4], 'ok', now, seq, table.concat(letters), unpack(ids)}

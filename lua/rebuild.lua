@@ -4,7 +4,7 @@
 -- KEYS[1] fs:{S}:meta  KEYS[2] fs:{S}:buyers  KEYS[3] fs:{S}:holds  KEYS[4] fs:{S}:ops  KEYS[5] fs:{S}:winners
 -- ARGV[1] nonce  [2] meta.rec as close_gate.lua set it  [3] number of this chunk: 0 is clear, then 1, 2, ...
 -- ARGV[4] clear, buyers, holds or ops
--- ARGV[5..] pairs, at most 1,000: buyer and record; deadline and member; operation and its arguments
+-- ARGV[5..] pairs, at most 1,000: buyer and record; deadline and member of holds; operation and its arguments
 -- Returns {nonce, verdict}: ok; claimed (another reconcile has taken over, or meta is gone); torn (the chunk before
 --   this one is not here).
 -- meta.rebuilt counts the chunks, so each has its effect once and in its turn: a copy of `clear` that stalled on its
@@ -22,7 +22,7 @@ if A[4] == 'clear' then
   call('UNLINK', KEYS[2], KEYS[3], KEYS[4], KEYS[5])
   call('HSET', KEYS[2], '#', A[2])
 elseif A[4] == 'buyers' then call('HSET', KEYS[2], unpack(A, 5))
-elseif A[4] == 'holds' then call('ZADD', KEYS[3], unpack(A, 5))
+elseif A[4] == 'holds' then call('ZADD', KEYS[3], 'LT', unpack(A, 5))
 elseif A[4] == 'ops' then call('HSET', KEYS[4], unpack(A, 5))
 else return redis.error_reply('FLASHSALE ARGV') end
 call('HSET', KEYS[1], 'rebuilt', A[3])

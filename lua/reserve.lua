@@ -32,7 +32,7 @@ local function refuse(verdict, now) return {A[4], verdict, now or 0} end
 
 -- Guards and fence: is this the sale, whole, on the history it was opened under?
 local m = call('HMGET', KEYS[1], 'layout', 'state', 'opens_ms', 'closes_ms', 'reopen_ms', 'epoch', 'hist', 'rec',
-  'seq', 'link', 'last_ms', 'buyer_orders_max', 'uuid', 'queue', 'hold_ms', 'probe_ms', 'items')
+  'seq', 'link', 'last_ms', 'buyer_orders_max', 'uuid', 'queue', 'hold_ms', 'probe_ms', 'items', 'held')
 local guard = call('HGET', KEYS[2], '#')
 if not m[1] and not guard then return refuse('absent') end
 if m[1] ~= '1' then return refuse(m[1] and 'layout' or 'fenced') end
@@ -135,7 +135,8 @@ local function add_order(rec, head, count, j, held, want, line)
 end
 
 local letters, retried, mine = {}, {}, {}
-local w, q, z, x = {}, {}, {}, 0  -- records, bodies and holds to write, all pairs; x elements of each
+local w, q, x = {}, {}, 0  -- records and bodies to write, both pairs; x elements of each
+local z = {}  -- whose order is held
 for i = 1, n do
   local j, q1, q2, q3, stem_bytes = byte(H, 10 * i - 9, 10 * i - 5)
   local want = (q1 * 128 + q2) * 128 + q3
@@ -176,10 +177,8 @@ for i = 1, n do
       w[x + 1], w[x + 2] = buyer, value
       if list then q[#q + 1] = A[1] .. '-' .. seq .. body
       else q[x + 1], q[x + 2] = buyer, body end
-      if hold_until > 0 then
-        z[x + 1], z[x + 2] = format('%d', hold_until), A[1] .. '-' .. seq .. format('.%d ', i - 1) .. buyer
-      end
       x = x + 2
+      if hold_until > 0 then z[x / 2] = buyer end
     end
   end
   letters[i] = letter
@@ -198,7 +197,7 @@ if x > 0 then
       '1 reserve ' .. A[4] .. ' ' .. m[10] .. format(' %d %d', now, hold_until), 'i', concat(names, ' '), unpack(q))
     if added ~= id then return refuse('fenced', now) end
   end
-  local u = {'seq', seq, 'link', A[4], 'last_ms', format('%d', now)}
+  local u = {'seq', seq, 'link', A[4], 'last_ms', format('%d', now), 'held', format('%d', (m[18] or 0) + #z)}
   for j = 1, k do
     if left[j] ~= before[j] then
       local f = #u
@@ -209,7 +208,8 @@ if x > 0 then
   end
   call('HSET', KEYS[1], unpack(u))
   call('HSET', KEYS[2], unpack(w))
-  if hold_until > 0 then call('ZADD', KEYS[4], unpack(z)) end
+  -- One member an entry: one an order would cost half as much again as all of the rest.
+  if #z > 0 then call('ZADD', KEYS[4], format('%d', hold_until), A[1] .. '-' .. seq .. ' ' .. concat(z, ' ')) end
 else seq = m[9] end
 
 local sold, reopens = {}, {}

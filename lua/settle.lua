@@ -19,7 +19,8 @@
 local A, call, find, match = ARGV, redis.call, string.find, string.match
 local function refuse(verdict, now) return {A[4], verdict, now or 0} end
 if (#A - 6) % 5 ~= 0 or #A > 1506 then return redis.error_reply('FLASHSALE ARGV') end
-local m = call('HMGET', KEYS[1], 'layout', 'epoch', 'hist', 'rec', 'seq', 'last_ms', 'uuid', 'watermark', 'probe_ms')
+local m = call('HMGET', KEYS[1], 'layout', 'epoch', 'hist', 'rec', 'seq', 'last_ms', 'uuid', 'watermark', 'probe_ms',
+  'held')
 local guard = call('HGET', KEYS[2], '#')
 if not m[1] and not guard then return refuse('absent') end
 if m[1] ~= '1' then return refuse(m[1] and 'layout' or 'fenced') end
@@ -56,24 +57,29 @@ end
 
 -- Only from these states: what comes late, or twice, changes nothing.
 local from = {k = '[rcgx]', r = 'k', d = 'k'}
+local held = tonumber(m[10] or 0)
 for i = 7, #A, 5 do
   local buyer, rec = A[i], call('HGET', KEYS[2], A[i])
   local p, pe
   if rec then p, pe = find(rec, '\n' .. A[i+1] .. ' ', 1, true) end
   if p then
     -- The line up to its state: only this very order is marked, not a later one of the same request.
-    local item, units, index, at, s, state, after = match(rec, '^(%d+) (%d+) (%d+) (%S+) ()(%a)[^\n]*()', pe + 1)
+    local item, units, index, at, s, state, till, after =
+      match(rec, '^(%d+) (%d+) (%d+) (%S+) ()(%a) ?(%d*)()', pe + 1)
     local to = A[i+3]
     if item and index .. ' ' .. at == A[i+2] and find(state, from[to]) then
-      local held = to == 'r' and A[i+4] ~= '0'
-      rec = string.sub(rec, 1, s - 1) .. to .. (held and ' ' .. A[i+4] or '') .. string.sub(rec, after)
+      local anew = to == 'r' and A[i+4] ~= '0'
+      rec = string.sub(rec, 1, s - 1) .. to .. (anew and ' ' .. A[i+4] or '') .. string.sub(rec, after)
       if to == 'd' then rec = give_back(rec, item, tonumber(units)) end
       call('HSET', KEYS[2], buyer, rec)
-      local member = at .. '.' .. index .. ' ' .. buyer
-      if held then call('ZADD', KEYS[4], A[i+4], member) elseif KEYS[4] then call('ZREM', KEYS[4], member) end
+      if anew then
+        held = held + 1
+        call('ZADD', KEYS[4], 'LT', A[i+4], at .. ' ' .. buyer)
+      elseif state == 'r' and till ~= '' then held = held - 1 end
     end
   end
 end
+if #A > 6 then call('HSET', KEYS[1], 'held', string.format('%d', held)) end
 if ours_e and (ours_e > e or ours_s > s) then
   local id = A[5] .. '-' .. A[6]
   call('HSET', KEYS[1], 'watermark', id)

@@ -3,7 +3,7 @@
 ///   fs:{S}:meta      hash    the sale as a whole
 ///   fs:{S}:buyers    hash    '#' = epoch; buyer -> record of all that this buyer ever won
 ///   fs:{S}:journal   stream  journal mode: what changed the sale and is not trimmed yet
-///   fs:{S}:holds     zset    with a hold time: `<order id> <buyer>` by deadline
+///   fs:{S}:holds     zset    with a hold time: `<epoch>-<seq> <buyer>...` of an entry by deadline
 ///   fs:{S}:winners   string  the winners' filter
 ///   fs:{S}:info      hash    preloaded public facts of each item
 ///   fs:{S}:ops       hash    operation ids of restocks

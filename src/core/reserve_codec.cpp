@@ -159,7 +159,7 @@ const std::vector<Command>& BatchEncoder::move(const SaleTerms& terms, Verb verb
                                                std::int64_t not_after_ms, std::string_view nonce) {
   arena_.clear();
   arena_.reserve(64);
-  begin("move", terms, not_after_ms, nonce, terms.holds ? 4 : 3);
+  begin("move", terms, not_after_ms, nonce, 3);
   command().push_back(name(verb));
   names(asked);
   return commands_;

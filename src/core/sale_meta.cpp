@@ -89,6 +89,8 @@ Result<SaleMeta> read_meta(const Reply& hgetall, Rebuilding rebuilding) {
   meta.buyer_orders_max = reader.number<std::uint32_t>("buyer_orders_max");
   meta.epoch = reader.number<std::uint64_t>("epoch");
   meta.seq = reader.number<std::uint64_t>("seq");
+  if (const auto held = fields.find("held"); held != fields.end())
+    meta.held = to_number<std::uint64_t>(held->second).value_or(0);
   meta.hist = reader.text("hist");
   meta.link = reader.text("link");
   meta.sink = reader.text("sink");

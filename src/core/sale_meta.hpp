@@ -18,6 +18,7 @@ struct SaleMeta {
   std::int64_t opens_ms = 0, closes_ms = 0, reopen_ms = 0, hold_ms = 0, probe_ms = 0, last_ms = 0;
   std::uint32_t replicas = 0, buyer_orders_max = 0;
   std::uint64_t epoch = 0, seq = 0;
+  std::uint64_t held = 0;  ///< orders whose hold runs; a figure to show, which nothing is decided by
   std::string hist, rec, link, sink;
   Position watermark;
   struct Item {

@@ -7,7 +7,7 @@ namespace flashsale::engine {
 namespace {
 
 /// The replies of one look at a sale, in this order.
-enum Part : std::size_t { kMeta, kInfo, kTime, kOrders, kJournal, kGuard, kHolds };
+enum Part : std::size_t { kMeta, kInfo, kTime, kOrders, kJournal, kGuard };
 
 Result<std::vector<Reply>> look(const ControlledSale& sale, Role from) {
   const core::Keys& keys = sale.keys;
@@ -17,8 +17,7 @@ Result<std::vector<Reply>> look(const ControlledSale& sale, Role from) {
                        {"TIME"},
                        {"LLEN", keys.orders},
                        {"XLEN", keys.journal},
-                       {"HGET", keys.buyers, "#"},
-                       {"ZCARD", keys.holds}},
+                       {"HGET", keys.buyers, "#"}},
                       sale.deadline);
 }
 
@@ -49,7 +48,7 @@ SaleStatus to_status(const ControlledSale& sale, const core::SaleMeta& meta, con
   status.at = {meta.epoch, meta.seq};
   if (meta.queue == QueueMode::journal) status.watermark = meta.watermark;
   status.waiting = waiting_of(meta, seen);
-  status.held = static_cast<std::uint64_t>(std::max<std::int64_t>(seen[kHolds].integer, 0));
+  status.held = meta.held;
   for (const auto& item : meta.items) status.items.push_back({item.item, item.total, item.booked, item.limit});
   return status;
 }

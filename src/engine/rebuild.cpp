@@ -131,7 +131,7 @@ Result<Rebuilt> Rebuild::run(Deadline deadline) {
   }
   auto read = reading->join();
   if (!read) return tl::unexpected<Error>(std::move(read.error()));
-  return Rebuilt{*read, source.orders(), source.chunks(), source.booked()};
+  return Rebuilt{*read, source.orders(), source.held(), source.chunks(), source.booked()};
 }
 
 Result<bool> Rebuild::clear() {

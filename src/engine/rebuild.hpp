@@ -21,6 +21,7 @@ namespace flashsale::engine {
 struct Rebuilt {
   bool complete = false;  ///< false: another reconcile took over, or Redis lost a chunk: start again
   std::uint64_t orders = 0;
+  std::uint64_t held = 0;            ///< of them
   std::uint64_t chunks = 0;          ///< the number of the last one, which reopen.lua asks for
   std::vector<std::int64_t> booked;  ///< per item
 };

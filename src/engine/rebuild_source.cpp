@@ -95,7 +95,10 @@ void RebuildSource::add_order(const OrderRow& row) {
   const std::int64_t until = row.order.hold_until_ms > 0 ? row.order.hold_until_ms : hold_until_ms_;
   writer_.add({row.order.request, item, row.order.quantity, row.order.id, state, held ? until : 0});
   if (core::holds_units(state)) booked_[item - 1] += row.order.quantity;
-  if (held) holds_.add(std::to_string(until), to_string(row.order.id) + " " + row.order.buyer);
+  if (held) {
+    holds_.add(std::to_string(until), to_string(row.order.id.at) + " " + row.order.buyer);
+    ++held_;
+  }
   ++orders_;
 }
 

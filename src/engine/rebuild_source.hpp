@@ -38,6 +38,7 @@ class RebuildSource {
   Result<bool> run(Deadline deadline);
 
   std::uint64_t orders() const { return orders_; }
+  std::uint64_t held() const { return held_; }
   std::uint64_t chunks() const { return chunks_; }
   /// Units per item that nobody else may have.
   const std::vector<std::int64_t>& booked() const { return booked_; }
@@ -66,6 +67,7 @@ class RebuildSource {
   std::string record_;
   RebuildChunk buyers_{"buyers"}, holds_{"holds"};
   std::uint64_t orders_ = 0;
+  std::uint64_t held_ = 0;
   std::uint64_t chunks_ = 0;
   std::vector<std::int64_t> booked_;
 };

@@ -275,6 +275,7 @@ std::vector<std::string> Reconciler::reopen_arguments() const {
   add("closes_ms", std::to_string(row_.closes_ms));
   add("hold_ms", std::to_string(row_.hold_ms));
   add("probe_ms", std::to_string(row_.probe_ms));
+  add("held", std::to_string(rebuilt_.held));
   add("replicas", std::to_string(row_.replicas));
   add("buyer_orders_max", std::to_string(row_.buyer_orders_max));
   add("queue", "journal");

@@ -14,7 +14,7 @@
 namespace flashsale::engine {
 namespace {
 
-constexpr std::size_t kOrdersPerCall = 500;  // what both scripts take
+constexpr std::size_t kOrdersPerCall = 500;  // what credit.lua takes
 
 struct Uncredited {
   std::optional<SaleRow> row;
@@ -90,9 +90,9 @@ Result<Swept> sweep(ConnectionPool& pool, const SaleRow& row, Deadline deadline)
   if (answer->verdict() != "ok") return Swept{};
   Swept swept;
   swept.orders = static_cast<std::size_t>(answer->integer(3));
-  swept.more = static_cast<std::size_t>(answer->integer(4)) >= kOrdersPerCall;
-  if (const std::int64_t next = answer->integer(5); next > 0)
-    swept.next_in = std::clamp(milliseconds{next - answer->integer(2) + 1}, milliseconds{1}, Swept::kNever);
+  const std::int64_t now = answer->integer(2), next = answer->integer(5);
+  swept.more = next > 0 && next <= now;
+  if (next > 0) swept.next_in = std::clamp(milliseconds{next - now + 1}, milliseconds{1}, Swept::kNever);
   if (swept.orders > 0) util::crash_point("worker.after_sweep");
   return swept;
 }

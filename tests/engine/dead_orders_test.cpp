@@ -86,12 +86,12 @@ TEST_SUITE("engine/dead_orders") {
   TEST_CASE("in a sale with holds a retried order is held anew, and a dropped one not at all") {
     Oversold o(3'600'000);
     const core::Keys keys(o.sale.id);
-    CHECK(o.redis.command({"ZCARD", keys.holds}).integer == 3);
+    CHECK(o.sale.meta("held") == "3");
     REQUIRE(o.sales.restock(SaleId{o.sale.id}, ItemId{"shoe"}, 1, OperationId{"one"}));
     CHECK(o.sales.dead_retry(SaleId{o.sale.id}, o.dead_id(0)));
     CHECK(o.sales.dead_drop(SaleId{o.sale.id}, o.dead_id(1)));
-    CHECK(o.redis.command({"ZCARD", keys.holds}).integer == 4);
-    const std::string score = o.redis.command({"ZSCORE", keys.holds, to_string(o.dead_id(0)) + " a3"}).text;
+    CHECK(o.sale.meta("held") == "4");
+    const std::string score = o.redis.command({"ZSCORE", keys.holds, to_string(o.dead_id(0).at) + " a3"}).text;
     CHECK(o.record("a3").substr(o.record("a3").rfind(' ') + 1) == score);
     CHECK(o.sale.orders().at(3).order.hold_until_ms == std::stoll(score));
   }

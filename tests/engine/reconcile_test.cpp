@@ -146,8 +146,9 @@ TEST_CASE("holds come back with a full hold time, in the record and in the sweep
   redis.command({"FLUSHALL"});
   REQUIRE(reconcile(sale));
   CHECK(redis.command({"ZCARD", keys.holds}).integer == 4);
+  CHECK(sale.meta("held") == "4");
   const std::string record = sale.hash(keys.buyers)["a0"];
-  const std::string score = redis.command({"ZSCORE", keys.holds, "1-1.0 a0"}).text;
+  const std::string score = redis.command({"ZSCORE", keys.holds, "1-1 a0"}).text;
   CHECK(record.substr(record.rfind(' ') + 1) == score);
   CHECK(std::stoll(score) > std::stoll(sale.meta("last_ms")) + 3'500'000);
 }

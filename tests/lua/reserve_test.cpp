@@ -192,7 +192,8 @@ TEST_CASE("reserve.lua with a hold time notes each order's deadline in its recor
   const auto until = std::to_string(reply.now_ms + 60'000);
   CHECK(reply.hold_until_ms == reply.now_ms + 60'000);
   CHECK(sale.buyer("ann") == "1 1=1\nr1 1 1 1 1-1 r " + until);
-  CHECK(redis().command({"ZSCORE", sale.keys.holds, "1-1.1 ann"}).text == until);
+  CHECK(redis().command({"ZSCORE", sale.keys.holds, "1-1 ann"}).text == until);
+  CHECK(sale.meta("held") == "1");
   CHECK(sale.newest_entry().at(2) == fmt::format("1 reserve {} {} {} {}", kNonce, kNonce, reply.now_ms, until));
   CHECK(sale.reserve({one("ann", "r1")}).found.at(0).hold_until_ms == reply.now_ms + 60'000);
 

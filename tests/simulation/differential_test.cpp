@@ -84,7 +84,7 @@ class Pair {
 Words draw_plain(util::Random& random) {
   const std::string a = std::to_string(random.below(6)), b = std::to_string(random.below(6));
   const std::string id = std::to_string(1 + random.below(3)) + "-" + std::to_string(random.below(200));
-  const std::array<Words, 24> commands{{{"HSET", "hash", a, b},
+  const std::array<Words, 26> commands{{{"HSET", "hash", a, b},
                                         {"HGET", "hash", a},
                                         {"HMGET", "hash", a, b},
                                         {"HDEL", "hash", a},
@@ -98,10 +98,12 @@ Words draw_plain(util::Random& random) {
                                         {"XLEN", "stream"},
                                         {"XTRIM", "stream", "MINID", id},
                                         {"ZADD", "zset", a, "m" + b},
+                                        {"ZADD", "zset", "LT", a, "m" + b, b, "m" + a},
                                         {"ZREM", "zset", "m" + a},
                                         {"ZSCORE", "zset", "m" + a},
                                         {"ZCARD", "zset"},
                                         {"ZRANGE", "zset", "-inf", a, "BYSCORE", "LIMIT", "0", "2"},
+                                        {"ZRANGE", "zset", "-inf", b, "BYSCORE", "LIMIT", a, "3"},
                                         {"ZRANGE", "zset", "0", "-1"},
                                         {"LPUSH", "list", a, b},
                                         {"LLEN", "list"},

@@ -235,9 +235,12 @@ Reply Keyspace::sorted_set(const std::string& command, const Words& words) {
   if (command == "ZADD") {
     SortedSet& set = make<SortedSet>(words[1]);
     std::int64_t added = 0;
-    for (std::size_t i = 2; i + 1 < words.size(); i += 2) {
-      added += set.count(words[i + 1]) == 0;
-      set[words[i + 1]] = std::strtod(words[i].c_str(), nullptr);
+    const bool only_lower = words.at(2) == "LT";
+    for (std::size_t i = only_lower ? 3 : 2; i + 1 < words.size(); i += 2) {
+      const double score = std::strtod(words[i].c_str(), nullptr);
+      const auto [member, is_new] = set.emplace(words[i + 1], score);
+      added += is_new;
+      if (!only_lower || score < member->second) member->second = score;
     }
     return integer(added);
   }
@@ -261,6 +264,7 @@ Reply Keyspace::sorted_set(const std::string& command, const Words& words) {
   const auto has = [&](const char* word) { return std::find(words.begin() + 4, words.end(), word); };
   const bool with_scores = has("WITHSCORES") != words.end();
   const auto limit = has("LIMIT");
+  std::size_t offset = limit == words.end() ? 0 : std::strtoull((limit + 1)->c_str(), nullptr, 10);
   const std::size_t most = limit == words.end() ? SIZE_MAX : std::strtoull((limit + 2)->c_str(), nullptr, 10);
   bool low_open = false, high_open = false;
   const double low = score_of(words.at(2), low_open), high = score_of(words.at(3), high_open);
@@ -272,6 +276,10 @@ Reply Keyspace::sorted_set(const std::string& command, const Words& words) {
     const double from = by_score || low >= 0 ? low : low + count, to = by_score || high >= 0 ? high : high + count;
     if (at < from || at > to || (low_open && at == from) || (high_open && at == to)) continue;
     if (replies.size() / (with_scores ? 2 : 1) >= most) break;
+    if (offset > 0) {
+      --offset;
+      continue;
+    }
     replies.push_back(text(member));
     if (with_scores) replies.push_back(text(score_text(score)));
   }
