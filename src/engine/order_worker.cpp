@@ -60,6 +60,7 @@ struct Served {
   engine::WinnersPublisher publisher;
   Deadline publish_due{};
   engine::Totals reported;  // what of applier.totals() is in the report
+  Position watermark;       // the last that a step saw
   std::uint64_t behind = 0;
   bool caught_up = false;
   std::optional<Error> left_alone;  // why it is not served any more
@@ -255,6 +256,7 @@ void OrderWorker::Body::advanced(Served& served, const engine::Progress& progres
   if (!served.obstacle.empty()) engine::log(LogLevel::info, "sale {}: going on", served.sale);
   served.obstacle.clear();
   served.failures = 0;
+  served.watermark = progress.watermark;
   served.behind = progress.behind;
   served.caught_up = progress.caught_up;
   served.due = progress.caught_up ? util::Clock::now() + options_.idle : Deadline{};
@@ -355,7 +357,8 @@ Result<bool> OrderWorker::Body::is_drained(Sales& sales) {
       if (named_.empty() && served.left_alone->code == ErrorCode::unsupported) continue;
       return tl::unexpected<Error>(*served.left_alone);
     }
-    if (!served.has_target) {
+    // A database that went back since is asked itself, before it is believed to be there.
+    if (!served.has_target || (served.watermark < served.target && !served.caught_up)) {
       drained = false;
       continue;
     }
