@@ -6,9 +6,9 @@
 -- ARGV[1] epoch  [2] uuid  [3] not_after_ms  [4] nonce
 -- Returns {nonce, verdict, now_ms, orders expired, buyers looked at, next deadline in ms or 0}: ok; late, stale,
 --   fenced, absent, layout. The next deadline is past: call again.
--- A member of holds is "<epoch>-<seq> <buyer>...": whose orders of that entry to look at, by its score. Every order that
--- is held is named in one whose score is no later than the order's own deadline, which its record has. One that is not
--- due by then, for it was set aside and retried, is named anew; what is not reserved any more is only forgotten.
+-- A member of holds is "<epoch>-<seq> <buyer>...": whose orders of that entry to look at, by its score. Every order
+-- that is held is named in one whose score is no later than the order's own deadline, which its record has. One that is
+-- not due by then, for it was set aside and retried, is named anew; what is not reserved any more is only forgotten.
 -- Units and limit stay booked: credit.lua frees them once the database has it. Nothing is written before the one write
 -- that can refuse, XADD.
 -- Cost: O(512 log holds), about 2 ms of Redis at most.

@@ -13,7 +13,7 @@
 #include <cstring>
 #include <system_error>
 
-#include "redis/resolve.hpp"
+#include "util/resolve.hpp"
 #include "util/stop.hpp"
 
 namespace flashsale::redis {
@@ -34,7 +34,7 @@ void set_tcp_options(int fd) {
   setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 }
 
-Result<Socket> connect_to(const Node& node, const Address& address, Deadline deadline) {
+Result<Socket> connect_to(const Node& node, const util::Address& address, Deadline deadline) {
   const int fd = ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return cannot_connect(node, errno);
   Socket socket(fd);
@@ -51,11 +51,11 @@ Result<Socket> connect_to(const Node& node, const Address& address, Deadline dea
   return socket;
 }
 
-Address unix_address(const std::string& path) {
+util::Address unix_address(const std::string& path) {
   sockaddr_un name{};
   name.sun_family = AF_UNIX;
   std::memcpy(name.sun_path, path.data(), std::min(path.size(), sizeof(name.sun_path) - 1));
-  Address address;
+  util::Address address;
   std::memcpy(&address.storage, &name, sizeof(name));
   address.size = sizeof(name);
   return address;
@@ -65,7 +65,7 @@ Address unix_address(const std::string& path) {
 
 Result<Socket> Socket::connect(const Node& node, Deadline deadline) {
   if (!node.path.empty()) return connect_to(node, unix_address(node.path), deadline);
-  const auto addresses = resolve(node.host, node.port, deadline);
+  const auto addresses = util::resolve(node.host, node.port, deadline);
   if (!addresses) return tl::unexpected<Error>(addresses.error());
   Result<Socket> last;
   for (std::size_t i = 0; i < addresses->size(); ++i) {

@@ -21,10 +21,13 @@ class Target {
   /// `postgresql://host:port/database`: what may be shown.
   const std::string& name() const { return name_; }
 
-  /// Begins to connect; libpq's own handle, to be finished by the caller. Names are looked up here, by `deadline`.
+  /// Begins to connect; libpq's own handle, to be finished by the caller. Names are looked up here, by `deadline`,
+  /// since libpq would wait for the name service as long as that likes.
   PGconn* start(Deadline deadline) const;
 
  private:
+  struct Hosts;
+  Hosts look_up(Deadline deadline) const;
   std::string option(std::string_view keyword) const;
 
   std::vector<std::pair<std::string, std::string>> options_;  // keyword and value, of those that the URL gave

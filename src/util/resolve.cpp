@@ -1,4 +1,4 @@
-#include "redis/resolve.hpp"
+#include "util/resolve.hpp"
 
 #include <fmt/format.h>
 #include <netdb.h>
@@ -16,7 +16,7 @@
 #include "util/stop.hpp"
 #include "util/thread.hpp"
 
-namespace flashsale::redis {
+namespace flashsale::util {
 namespace {
 
 /// getaddrinfo's status; `found` is filled if it is 0.
@@ -118,12 +118,18 @@ std::shared_ptr<LookUp> start(const std::string& host, std::uint16_t port) {
   auto fresh = std::make_shared<LookUp>();
   all.running.reserve(all.running.size() + 1);  // a started thread must find its place
   Running entry{host, port, fresh, {}};
-  entry.thread = util::start_thread("fs-resolve", [fresh, host, port] { run(*fresh, host, port); });
+  entry.thread = start_thread("fs-resolve", [fresh, host, port] { run(*fresh, host, port); });
   all.running.push_back(std::move(entry));
   return fresh;
 }
 
 }  // namespace
+
+std::string Address::numeric() const {
+  char host[NI_MAXHOST] = "";
+  getnameinfo(reinterpret_cast<const sockaddr*>(&storage), size, host, sizeof host, nullptr, 0, NI_NUMERICHOST);
+  return host;
+}
 
 Result<std::vector<Address>> resolve(const std::string& host, std::uint16_t port, Deadline deadline) {
   std::vector<Address> numeric;
@@ -149,4 +155,4 @@ Result<std::vector<Address>> resolve(const std::string& host, std::uint16_t port
   return under_way->found;
 }
 
-}  // namespace flashsale::redis
+}  // namespace flashsale::util
