@@ -49,7 +49,6 @@ constexpr PlantedBug kBugs[] = {
      "wire"},
     {"a buyer may have any number of orders", "reserve", " or count >= orders_max", "", "crash"},
     {"an entry does not name the one before it", "reserve", "'link', A[4], ", "", "crash"},
-    {"of a batch only one hold ever ends", "reserve", "z[x / 2] = buyer", "z[1] = buyer", "database"},
     {"a hold that ran out can still be confirmed", "move",
      "elseif till ~= '' and now >= tonumber(till) then letter = 'E'", "", "database"},
     {"an order resolves as often as it is asked to", "move", "if state ~= 'r' then letter = string.upper(state)",
