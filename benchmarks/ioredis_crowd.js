@@ -15,7 +15,7 @@ async function buyOne(i) {
   const nonce = String(i);
   const body = `${STEM} ${requests[i]} ${task.payload}`;
   const reply = await redis.evalsha(
-    task.sha, task.keys.length, ...task.keys, '1', task.uuid, '9000000000000', nonce,
+    task.sha, task.keys.length, ...task.keys, '1', task.uuid, '9000000000000', nonce, '0',
     header(buyers[i], requests[i], body), buyers[i] + requests[i], body);
   if (reply[0] !== nonce || reply[1] !== 'ok') throw new Error(`a reply that is not ours: ${reply}`);
   if (reply[4] === 'a') ++accepted;

@@ -31,7 +31,7 @@ func peer(redis *redistest.Server) (func() buy, func()) {
 			body := "1 1 0 " + request + " " + string(payload)
 			header := string([]byte{1, 0, 0, 1, 5, byte(len(buyer)), byte(len(request)), 0, byte(len(body) >> 8), byte(len(body))})
 			reply := c.ask("EVALSHA", sha, "3", "fs:{bench}:meta", "fs:{bench}:buyers", "fs:{bench}:journal",
-				epoch, uuid, "9000000000000", nonce, header, buyer+request, body)
+				epoch, uuid, "9000000000000", nonce, "0", header, buyer+request, body)
 			if string(reply[0]) != nonce || string(reply[1]) != "ok" {
 				need(fmt.Errorf("the script says %q", reply))
 			}
