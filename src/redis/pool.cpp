@@ -86,7 +86,7 @@ Result<Lease> Pool::lend(Role role, std::uint16_t slot, Deadline deadline) {
   Lock lock(state_->mutex);
   for (;;) {
     const auto now = Clock::now();
-    if (survey_is_due(now) && now < deadline) {
+    if (survey_is_due(now) && now < deadline && !util::stop_requested()) {
       survey(deadline, lock);
       continue;
     }

@@ -6,6 +6,7 @@
 
 #include "redis/dial.hpp"
 #include "redis/redis_connection.hpp"
+#include "util/stop.hpp"
 
 namespace flashsale::redis {
 namespace {
@@ -55,7 +56,7 @@ Result<TopologyMap> survey(const SurveyTerms& terms, std::vector<Node>& whom, De
       return map;
     }
     error = std::move(map.error());
-    if (Clock::now() >= deadline) break;
+    if (Clock::now() >= deadline || util::stop_requested()) break;
   }
   return tl::unexpected<Error>(std::move(error));
 }
@@ -64,7 +65,7 @@ Result<TopologyMap> survey_many(const SurveyTerms& terms, const std::vector<Node
                                 std::size_t needed, Deadline deadline) {
   Poll poll(slot);
   std::string trouble;
-  for (std::size_t i = 0; i < whom.size() && Clock::now() < deadline; ++i) {
+  for (std::size_t i = 0; i < whom.size() && Clock::now() < deadline && !util::stop_requested(); ++i) {
     auto map = ask_in_turn(terms, whom[i], whom.size() - i, deadline);
     if (!map) {
       trouble += "; " + map.error().detail;

@@ -22,6 +22,7 @@ class StopSource {
  private:
   static constexpr auto kNever = Clock::time_point::max();
   std::atomic<Clock::time_point> at_{kNever};
+  static_assert(decltype(at_)::is_always_lock_free, "a signal handler may not wait for a lock");
 };
 
 /// Makes the calling thread heed `source`, until the scope ends.
