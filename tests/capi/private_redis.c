@@ -108,5 +108,10 @@ void private_redis_start(void) {
   snprintf(url, sizeof(url), "redis+unix://%s/redis.sock", folder);
 }
 
-void private_redis_freeze(void) { kill(server, SIGSTOP); }
-void private_redis_thaw(void) { kill(server, SIGCONT); }
+/* 0 and -1 are more than one process. */
+static void send_signal(int number) {
+  if (server > 0) kill(server, number);
+}
+
+void private_redis_freeze(void) { send_signal(SIGSTOP); }
+void private_redis_thaw(void) { send_signal(SIGCONT); }

@@ -10,6 +10,7 @@
 #include "flashsale/order_worker.hpp"
 #include "flashsale/redis.hpp"
 #include "flashsale/stock_gate.hpp"
+#include "support/process.hpp"
 #include "support/raw_sale.hpp"
 #include "support/served_sale.hpp"
 
@@ -242,7 +243,7 @@ TEST_SUITE("engine/level") {
     CHECK(reserved.level == Level::replicas);
     CHECK(replica.command({"HGET", "fs:{autumn}:meta", "booked:1"}).text == "1");
 
-    kill(replica.pid(), SIGSTOP);
+    send_signal(replica.pid(), SIGSTOP);
     Call other = call;
     other.buyer = BuyerId{"bob"};
     other.timeout = kShort;
@@ -254,7 +255,7 @@ TEST_SUITE("engine/level") {
     CHECK(must(gate.reserve(other)).outcome == Outcome::pending);
     StockGate fresh(make_pool(primary.tcp_url()).value());
     CHECK(must(fresh.reserve(other)).outcome == Outcome::pending);
-    kill(replica.pid(), SIGCONT);
+    send_signal(replica.pid(), SIGCONT);
     other.timeout = kLong;
     const Answer late = must(gate.reserve(other));
     CHECK(late.outcome == Outcome::already_reserved);

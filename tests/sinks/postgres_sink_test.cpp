@@ -13,6 +13,7 @@
 #include "sinks/sink_conformance.hpp"
 #include "support/private_postgres.hpp"
 #include "support/private_redis.hpp"
+#include "support/process.hpp"
 
 namespace {
 constexpr char kHangs[] = "name-service-that-hangs.invalid";
@@ -153,12 +154,12 @@ TEST_CASE("a server that takes connections and says nothing is given up at the d
   const auto sink = open_sink(server.url());
   must(sink->id(soon()));
   auto open = must(sink->begin(Access::write, in_ms(300)));
-  kill(server.pid(), SIGSTOP);  // no new connections
+  test::send_signal(server.pid(), SIGSTOP);  // no new connections
   const auto started = std::chrono::steady_clock::now();
   const auto other = begin_error(open_sink(server.url()), Access::read, 300);
   CHECK(std::chrono::steady_clock::now() - started < std::chrono::seconds(5));
   CHECK(other.code == ErrorCode::timed_out);
-  kill(server.pid(), SIGCONT);
+  test::send_signal(server.pid(), SIGCONT);
 }
 
 TEST_CASE("a statement that is killed ends its transaction, and nothing of it is left") {

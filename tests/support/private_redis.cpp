@@ -19,6 +19,7 @@
 #include <thread>
 
 #include "flashsale/redis.hpp"
+#include "support/process.hpp"
 
 namespace flashsale::test {
 namespace {
@@ -164,9 +165,9 @@ void PrivateRedis::stop() {
   if (!ended) give_up("it did not stop: " + log_tail());
 }
 
-void PrivateRedis::pause() { kill(pid_, SIGSTOP); }
+void PrivateRedis::pause() { send_signal(pid_, SIGSTOP); }
 
-void PrivateRedis::resume() { kill(pid_, SIGCONT); }
+void PrivateRedis::resume() { send_signal(pid_, SIGCONT); }
 
 void PrivateRedis::kill_now() {
   if (pid_ <= 0) return;

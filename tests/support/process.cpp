@@ -26,6 +26,11 @@ std::string status_of(pid_t pid) {
 
 }  // namespace
 
+void send_signal(pid_t pid, int number) {
+  if (pid <= 0) throw std::logic_error(fmt::format("signal {} for a process that does not run", number));
+  kill(pid, number);
+}
+
 Process::Process(const std::string& program, std::vector<std::string> arguments, std::vector<std::string> environment) {
   arguments.insert(arguments.begin(), program);
   std::vector<char*> argv, envp;

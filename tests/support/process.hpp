@@ -10,6 +10,10 @@
 
 namespace flashsale::test {
 
+/// kill(2) for one process. Throws where `pid` names none: to kill, -1 is everybody, and a nemesis that stops a server
+/// which just died would stop the machine.
+void send_signal(pid_t pid, int number);
+
 /// Runs on construction; killed with the object, and with the thread that started it. One thread at a time.
 class Process {
  public:

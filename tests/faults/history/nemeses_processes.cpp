@@ -79,10 +79,10 @@ std::string stop_client(Stage& stage) { return stop(stage, stage.client(0)); }
 std::string stop_redis(Stage& stage) {
   const pid_t pid = stage.primary().pid();
   const std::int64_t from = monotonic_ns();
-  kill(pid, SIGSTOP);
+  test::send_signal(pid, SIGSTOP);
   const bool stopped = stage.await([&] { return test::is_stopped(pid); });
   stage.pass(milliseconds(100 + stage.roll(600)));
-  kill(pid, SIGCONT);
+  test::send_signal(pid, SIGCONT);
   return stopped ? fmt::format("pid {} stood still for {} ms", pid, (monotonic_ns() - from) / 1'000'000)
                  : std::string();
 }
