@@ -10,6 +10,8 @@
 ///   flashsale_holding    units held per buyer and item: check (held between 0 and the item's limit)
 ///   flashsale_dead       orders set aside, with the reason
 ///   flashsale_operation  restocks that happened
+///   flashsale_receipt    what gates told their callers, handed in for a reconcile
+///   flashsale_receipt_holder  which gates hold such receipts, and when they were last heard of
 #pragma once
 
 #include <cstdint>
@@ -94,6 +96,20 @@ struct OperationRow {
   std::int64_t units = 0;  ///< how many more, or fewer
 };
 
+/// What a gate told a caller below level `database`, kept by the gate until the database has it.
+struct Receipt {
+  Verb act = Verb::reserve;  ///< reserve, confirm or release
+  Position at;               ///< the entry that held the act, or a later one of its epoch
+  Order order;               ///< of confirm and release: only id, buyer and request
+};
+
+/// A gate that holds receipts of a sale.
+struct ReceiptHolder {
+  std::string holder;              ///< the gate's own name
+  std::int64_t beat_ms = 0;        ///< when it was last heard of, by the database's clock
+  std::uint64_t handed_epoch = 0;  ///< the fence_epoch for which it has handed in what it held
+};
+
 /// What became of one order handed to insert_orders.
 enum class Insert : std::uint8_t {
   inserted,
@@ -150,6 +166,19 @@ class SinkTransaction {
   virtual Result<bool> put_operation(SaleId sale, OperationId operation, ItemId item, std::int64_t units) = 0;
   /// Every recorded restock of the sale, by operation id.
   virtual Result<std::vector<OperationRow>> operations(SaleId sale) = 0;
+
+  /// Writes receipts; one that is there already, by act and order id, stays as it is.
+  virtual Result<Done> put_receipts(SaleId sale, const Receipt* receipts, std::size_t count) = 0;
+  /// Up to `count` receipts of one act, by order id, beginning after `after`. Empty: the end.
+  virtual Result<std::vector<Receipt>> receipts(SaleId sale, Verb act, OrderId after, std::size_t count) = 0;
+  /// Forgets every receipt that is not later than `until`; how many that were.
+  virtual Result<std::size_t> drop_receipts(SaleId sale, Position until) = 0;
+  /// Writes a holder's row, also over its old one.
+  virtual Result<Done> put_receipt_holder(SaleId sale, const ReceiptHolder& holder) = 0;
+  /// Every holder of the sale, by name.
+  virtual Result<std::vector<ReceiptHolder>> receipt_holders(SaleId sale) = 0;
+  /// Forgets the holders that were last heard of before `beat_ms`.
+  virtual Result<Done> drop_receipt_holders(SaleId sale, std::int64_t beat_ms) = 0;
 
   /// The database's clock, Unix ms.
   virtual Result<std::int64_t> now_ms() = 0;

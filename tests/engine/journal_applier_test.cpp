@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "core/keyspace.hpp"
+#include "support/forwarding_transaction.hpp"
 #include "support/served_sale.hpp"
 
 using namespace flashsale;
@@ -56,10 +57,10 @@ class PickySink : public OrderSink {
   std::string buyer_;
 };
 
-class PickyTransaction : public SinkTransaction {
+class PickyTransaction : public ForwardingTransaction {
  public:
   PickyTransaction(std::unique_ptr<SinkTransaction> inner, std::string buyer)
-      : inner_(std::move(inner)), buyer_(std::move(buyer)) {}
+      : ForwardingTransaction(std::move(inner)), buyer_(std::move(buyer)) {}
   Result<std::vector<Insert>> insert_orders(SaleId sale, const Order* orders, std::size_t count) override {
     std::vector<Insert> verdicts;
     for (std::size_t i = 0; i < count; ++i) {
@@ -73,39 +74,8 @@ class PickyTransaction : public SinkTransaction {
     }
     return verdicts;
   }
-  Result<std::optional<SaleRow>> lock_sale(SaleId sale) override { return inner_->lock_sale(sale); }
-  Result<Done> put_sale(const SaleRow& row) override { return inner_->put_sale(row); }
-  Result<std::vector<SaleRow>> sales(bool all) override { return inner_->sales(all); }
-  Result<std::vector<bool>> move_orders(SaleId sale, OrderState to, const Order* orders, std::size_t count) override {
-    return inner_->move_orders(sale, to, orders, count);
-  }
-  Result<std::vector<OrderRow>> orders_by_buyer(SaleId sale, std::string_view after, std::size_t count) override {
-    return inner_->orders_by_buyer(sale, after, count);
-  }
-  Result<std::optional<OrderRow>> find_order(SaleId sale, BuyerId buyer, RequestId request) override {
-    return inner_->find_order(sale, buyer, request);
-  }
-  Result<std::vector<OrderRow>> uncredited(SaleId sale, std::size_t count) override {
-    return inner_->uncredited(sale, count);
-  }
-  Result<Done> mark_credited(SaleId sale, const OrderId* orders, std::size_t count) override {
-    return inner_->mark_credited(sale, orders, count);
-  }
-  Result<Done> set_aside(SaleId sale, const DeadRow& dead) override { return inner_->set_aside(sale, dead); }
-  Result<std::vector<DeadRow>> dead(SaleId sale, bool untold) override { return inner_->dead(sale, untold); }
-  Result<bool> decide_dead(SaleId sale, const DeadRow& row) override { return inner_->decide_dead(sale, row); }
-  Result<Done> mark_told(SaleId sale, const DeadRow* rows, std::size_t count) override {
-    return inner_->mark_told(sale, rows, count);
-  }
-  Result<bool> put_operation(SaleId sale, OperationId operation, ItemId item, std::int64_t units) override {
-    return inner_->put_operation(sale, operation, item, units);
-  }
-  Result<std::vector<OperationRow>> operations(SaleId sale) override { return inner_->operations(sale); }
-  Result<std::int64_t> now_ms() override { return inner_->now_ms(); }
-  Result<Done> commit() override { return inner_->commit(); }
 
  private:
-  std::unique_ptr<SinkTransaction> inner_;
   std::string buyer_;
 };
 

@@ -5,47 +5,15 @@
 #include <utility>
 
 #include "simulation/network.hpp"
+#include "support/forwarding_transaction.hpp"
 #include "support/memory_sink.hpp"
 
 namespace flashsale::simulation {
 
-class FaultyTransaction : public SinkTransaction {
+class FaultyTransaction : public test::ForwardingTransaction {
  public:
   FaultyTransaction(Network& network, std::unique_ptr<SinkTransaction> inner)
-      : network_(network), inner_(std::move(inner)) {}
-
-  Result<std::optional<SaleRow>> lock_sale(SaleId sale) override { return inner_->lock_sale(sale); }
-  Result<Done> put_sale(const SaleRow& row) override { return inner_->put_sale(row); }
-  Result<std::vector<SaleRow>> sales(bool with_retired) override { return inner_->sales(with_retired); }
-  Result<std::vector<Insert>> insert_orders(SaleId sale, const Order* orders, std::size_t count) override {
-    return inner_->insert_orders(sale, orders, count);
-  }
-  Result<std::vector<bool>> move_orders(SaleId sale, OrderState to, const Order* orders, std::size_t count) override {
-    return inner_->move_orders(sale, to, orders, count);
-  }
-  Result<std::vector<OrderRow>> orders_by_buyer(SaleId sale, std::string_view after, std::size_t count) override {
-    return inner_->orders_by_buyer(sale, after, count);
-  }
-  Result<std::optional<OrderRow>> find_order(SaleId sale, BuyerId buyer, RequestId request) override {
-    return inner_->find_order(sale, buyer, request);
-  }
-  Result<std::vector<OrderRow>> uncredited(SaleId sale, std::size_t count) override {
-    return inner_->uncredited(sale, count);
-  }
-  Result<Done> mark_credited(SaleId sale, const OrderId* orders, std::size_t count) override {
-    return inner_->mark_credited(sale, orders, count);
-  }
-  Result<Done> set_aside(SaleId sale, const DeadRow& dead) override { return inner_->set_aside(sale, dead); }
-  Result<std::vector<DeadRow>> dead(SaleId sale, bool only_untold) override { return inner_->dead(sale, only_untold); }
-  Result<bool> decide_dead(SaleId sale, const DeadRow& decided) override { return inner_->decide_dead(sale, decided); }
-  Result<Done> mark_told(SaleId sale, const DeadRow* rows, std::size_t count) override {
-    return inner_->mark_told(sale, rows, count);
-  }
-  Result<bool> put_operation(SaleId sale, OperationId operation, ItemId item, std::int64_t units) override {
-    return inner_->put_operation(sale, operation, item, units);
-  }
-  Result<std::vector<OperationRow>> operations(SaleId sale) override { return inner_->operations(sale); }
-  Result<std::int64_t> now_ms() override { return inner_->now_ms(); }
+      : ForwardingTransaction(std::move(inner)), network_(network) {}
 
   Result<Done> commit() override {
     if (network_.is_healed()) return inner_->commit();
@@ -63,7 +31,6 @@ class FaultyTransaction : public SinkTransaction {
 
  private:
   Network& network_;
-  std::unique_ptr<SinkTransaction> inner_;
 };
 
 class FaultySink : public OrderSink {

@@ -475,6 +475,86 @@ inline void check_aside(const MakeSink& make) {
   }
 }
 
+inline void check_receipts(const MakeSink& make) {
+  SaleBed bed(make());
+  const auto put = [&](const std::vector<Receipt>& receipts) {
+    bed.write([&](SinkTransaction& t) { must(t.put_receipts(bed.id(), receipts.data(), receipts.size())); });
+  };
+  const auto page = [&](Verb act, OrderId after = {}, std::size_t count = 100) {
+    return bed.read([&](SinkTransaction& t) { return must(t.receipts(bed.id(), act, after, count)); });
+  };
+  const auto drop = [&](Position until) {
+    return bed.write([&](SinkTransaction& t) { return must(t.drop_receipts(bed.id(), until)); });
+  };
+  SUBCASE("a receipt comes back byte for byte, and is there once for each act") {
+    Receipt won{Verb::reserve, {2, 9}, order_at(9, 511, "ann", 3)};
+    won.order.payload = std::string("\0\xff;'--", 6) + std::string(60'000, '\xc3');
+    won.order.hold_until_ms = 1'700'000'000'123;
+    Receipt paid{Verb::confirm, {2, 12}, {}};
+    paid.order.id = won.order.id;
+    paid.order.buyer = "ann";
+    paid.order.request = "r9.511";
+    put({won, paid});
+    Receipt other = won;
+    other.order.payload = "another";
+    put({other, other, paid});
+    REQUIRE(page(Verb::reserve).size() == 1);
+    CHECK(same_bytes(page(Verb::reserve)[0].order, won.order));
+    CHECK(page(Verb::reserve)[0].at == Position{2, 9});
+    REQUIRE(page(Verb::confirm).size() == 1);
+    CHECK(same_bytes(page(Verb::confirm)[0].order, paid.order));
+    CHECK(page(Verb::confirm)[0].act == Verb::confirm);
+    CHECK(page(Verb::release).empty());
+    SaleBed stranger(make());
+    CHECK(stranger.read([&](SinkTransaction& t) { return must(t.receipts(stranger.id(), Verb::reserve, {}, 9)); })
+              .empty());
+  }
+  SUBCASE("pages are by order id, and receipts up to a position are dropped and counted") {
+    std::vector<Receipt> receipts;
+    for (std::uint64_t seq = 12; seq > 0; --seq) receipts.push_back({Verb::reserve, {1, seq}, order_at(seq, 3, "ann")});
+    receipts.push_back({Verb::reserve, {2, 1}, make_order({{2, 1}, 0}, "ann", "r")});
+    put(receipts);
+    std::vector<OrderId> seen;
+    for (auto rows = page(Verb::reserve, {}, 5); !rows.empty(); rows = page(Verb::reserve, seen.back(), 5))
+      for (const Receipt& row : rows) seen.push_back(row.order.id);
+    REQUIRE(seen.size() == 13);
+    CHECK(std::is_sorted(seen.begin(), seen.end()));
+    CHECK(drop({1, 5}) == 5);
+    CHECK(drop({1, 5}) == 0);
+    CHECK(page(Verb::reserve).front().at == Position{1, 6});
+    CHECK(drop({2, 0}) == 7);
+    CHECK(page(Verb::reserve).size() == 1);
+  }
+  SUBCASE("many receipts at once are no matter") {
+    std::vector<Receipt> receipts;
+    for (std::uint32_t i = 0; i < 2500; ++i) receipts.push_back({Verb::release, {1, 7}, order_at(7, i, "ann")});
+    put(receipts);
+    CHECK(page(Verb::release, {}, 9999).size() == 2500);
+    put({});
+    CHECK(drop({1, 7}) == 2500);
+  }
+  SUBCASE("a holder has one row, which the silent lose") {
+    const auto write = [&](const ReceiptHolder& holder) {
+      bed.write([&](SinkTransaction& t) { must(t.put_receipt_holder(bed.id(), holder)); });
+    };
+    const auto holders = [&] {
+      return bed.read([&](SinkTransaction& t) { return must(t.receipt_holders(bed.id())); });
+    };
+    CHECK(holders().empty());
+    write({"b", 1'700'000'000'100, 0});
+    write({"a", 1'700'000'000'200, 5'000'000'000});
+    write({"b", 1'700'000'000'300, 7});
+    REQUIRE(holders().size() == 2);
+    CHECK(holders()[0].holder == "a");
+    CHECK(holders()[0].handed_epoch == 5'000'000'000);
+    CHECK(holders()[1].beat_ms == 1'700'000'000'300);
+    CHECK(holders()[1].handed_epoch == 7);
+    bed.write([&](SinkTransaction& t) { must(t.drop_receipt_holders(bed.id(), 1'700'000'000'300)); });
+    REQUIRE(holders().size() == 1);
+    CHECK(holders()[0].holder == "b");
+  }
+}
+
 /// Every promise of OrderSink that can be seen from outside.
 inline void check_sink_conformance(const MakeSink& make) {
   check_sales(make);
@@ -486,6 +566,7 @@ inline void check_sink_conformance(const MakeSink& make) {
   SUBCASE("an order leaves `reserved` once") { check_moves(make); }
   check_reading(make);
   SUBCASE("what is recorded is recorded once") { check_aside(make); }
+  SUBCASE("what was told is kept until it is dropped") { check_receipts(make); }
 }
 
 }  // namespace flashsale::sink_test

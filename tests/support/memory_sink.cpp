@@ -154,6 +154,53 @@ class MemoryTransaction : public SinkTransaction {
     return found;
   }
 
+  Result<Done> put_receipts(SaleId sale, const Receipt* receipts, std::size_t count) override {
+    auto& kept = rows_[std::string(sale.text())].receipts;
+    for (const Receipt* receipt = receipts; receipt != receipts + count; ++receipt)
+      kept.emplace(std::make_pair(receipt->act, receipt->order.id), *receipt);
+    return Done{};
+  }
+
+  Result<std::vector<Receipt>> receipts(SaleId sale, Verb act, OrderId after, std::size_t count) override {
+    std::vector<Receipt> found;
+    if (const MemorySale* rows = find(sale))
+      for (const auto& [key, receipt] : rows->receipts)
+        if (key.first == act && after < key.second && found.size() < count) found.push_back(receipt);
+    return found;
+  }
+
+  Result<std::size_t> drop_receipts(SaleId sale, Position until) override {
+    std::size_t dropped = 0;
+    MemorySale* const rows = find(sale);
+    if (rows == nullptr) return dropped;
+    for (auto at = rows->receipts.begin(); at != rows->receipts.end();) {
+      const bool drop = at->second.at <= until;
+      at = drop ? rows->receipts.erase(at) : std::next(at);
+      dropped += drop ? 1 : 0;
+    }
+    return dropped;
+  }
+
+  Result<Done> put_receipt_holder(SaleId sale, const ReceiptHolder& holder) override {
+    rows_[std::string(sale.text())].holders[holder.holder] = holder;
+    return Done{};
+  }
+
+  Result<std::vector<ReceiptHolder>> receipt_holders(SaleId sale) override {
+    std::vector<ReceiptHolder> found;
+    if (const MemorySale* rows = find(sale))
+      for (const auto& [name, holder] : rows->holders) found.push_back(holder);
+    return found;
+  }
+
+  Result<Done> drop_receipt_holders(SaleId sale, std::int64_t beat_ms) override {
+    MemorySale* const rows = find(sale);
+    if (rows == nullptr) return Done{};
+    for (auto at = rows->holders.begin(); at != rows->holders.end();)
+      at = at->second.beat_ms < beat_ms ? rows->holders.erase(at) : std::next(at);
+    return Done{};
+  }
+
   Result<std::int64_t> now_ms() override {
     if (util::SimulatedWorld* world = util::simulated_world()) return util::steady_ms(world->now());
     return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();

@@ -55,8 +55,20 @@ const std::vector<const char*> kHoldsAndFates = {
     "alter table flashsale_dead add column hold_until_ms bigint not null default 0, "
     "add column fate text not null default 'dead'"};
 
+const std::vector<const char*> kReceipts = {
+    R"sql(create table flashsale_receipt (
+  sale text collate "C" not null, act integer not null, epoch bigint not null, seq bigint not null,
+  idx integer not null, at_epoch bigint not null, at_seq bigint not null, buyer text not null, item text not null,
+  quantity bigint not null, request text not null, payload bytea not null, hold_until_ms bigint not null,
+  primary key (sale, act, epoch, seq, idx)
+))sql",
+    R"sql(create table flashsale_receipt_holder (
+  sale text collate "C" not null, holder text collate "C" not null, beat_ms bigint not null,
+  handed_epoch bigint not null, primary key (sale, holder)
+))sql"};
+
 // Step i brings version i to i + 1; a released step is never edited.
-const std::vector<const char*>* const kSteps[] = {&kFirst, &kHoldsAndFates};
+const std::vector<const char*>* const kSteps[] = {&kFirst, &kHoldsAndFates, &kReceipts};
 constexpr std::int64_t kVersion = std::size(kSteps);
 
 /// The version of the database's schema; 0 if it has none yet.

@@ -57,6 +57,18 @@ create table flashsale_operation (
 alter table flashsale_order add column hold_until_ms integer not null default 0;
 alter table flashsale_dead add column hold_until_ms integer not null default 0;
 alter table flashsale_dead add column fate text not null default 'dead';
+)sql",
+                                  R"sql(
+create table flashsale_receipt (
+  sale text not null, act integer not null, epoch integer not null, seq integer not null, idx integer not null,
+  at_epoch integer not null, at_seq integer not null, buyer text not null, item text not null,
+  quantity integer not null, request text not null, payload blob not null, hold_until_ms integer not null,
+  primary key (sale, act, epoch, seq, idx)
+);
+create table flashsale_receipt_holder (
+  sale text not null, holder text not null, beat_ms integer not null, handed_epoch integer not null,
+  primary key (sale, holder)
+) without rowid;
 )sql"};
 constexpr std::int64_t kVersion = std::size(kSteps);
 

@@ -43,6 +43,13 @@ class SqliteTransaction : public SinkTransaction {
   Result<bool> put_operation(SaleId sale, OperationId operation, ItemId item, std::int64_t units) override;
   Result<std::vector<OperationRow>> operations(SaleId sale) override;
 
+  Result<Done> put_receipts(SaleId sale, const Receipt* receipts, std::size_t count) override;
+  Result<std::vector<Receipt>> receipts(SaleId sale, Verb act, OrderId after, std::size_t count) override;
+  Result<std::size_t> drop_receipts(SaleId sale, Position until) override;
+  Result<Done> put_receipt_holder(SaleId sale, const ReceiptHolder& holder) override;
+  Result<std::vector<ReceiptHolder>> receipt_holders(SaleId sale) override;
+  Result<Done> drop_receipt_holders(SaleId sale, std::int64_t beat_ms) override;
+
   Result<std::int64_t> now_ms() override;
   Result<Done> commit() override;
 
