@@ -38,13 +38,30 @@ const (
 
 // NewGate makes a gate. Goroutines, threads and connections come with the first call. Options: gate.*.
 func NewGate(pool *Pool, options ...Options) (*Gate, error) {
+	return NewGateWithSink(pool, nil, options...)
+}
+
+// NewGateWithSink makes a gate that also keeps receipts: what it told its callers below level Database, in memory, until
+// sink, the database of its sales, has it. If Redis loses its history first, they bring the orders back; Close leaves
+// them in the database. A nil sink: no receipts.
+func NewGateWithSink(pool *Pool, sink *Sink, options ...Options) (*Gate, error) {
 	g := &Gate{handle: handle{what: "gate"}, queue: queue{wake: make(chan struct{}, 1)}}
 	err := withOptions(options, func(o *C.flashsale_options_t) error {
-		if err := pool.use(); err != nil {
+		handles, database := []*handle{&pool.handle}, (*C.flashsale_sink_t)(nil)
+		if sink != nil {
+			handles = append(handles, &sink.handle)
+		}
+		done, err := useAll(handles...)
+		if err != nil {
 			return err
 		}
-		defer pool.mu.RUnlock()
-		return try(func(e **C.flashsale_error_t) C.int32_t { return C.flashsale_gate_create(pool.c, o, &g.c, e) })
+		defer done()
+		if sink != nil {
+			database = sink.c
+		}
+		return try(func(e **C.flashsale_error_t) C.int32_t {
+			return C.flashsale_gate_create_with_sink(pool.c, database, o, &g.c, e)
+		})
 	})
 	if err != nil {
 		return nil, err

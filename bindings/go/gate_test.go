@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/exec"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -36,6 +37,25 @@ func TestAnOrderIsReservedOnceHoweverOftenItIsAskedFor(t *testing.T) {
 		want(t, "outcome", none.Outcome, NotReserved)
 		want(t, "has no order", none.Order.IsZero() && none.Order.String() == "", true)
 	}
+}
+
+func TestAnOrderThatRedisLostComesBackByTheReceiptOfAClosedGate(t *testing.T) {
+	s := openShop(t, usual)
+	gate := Must(NewGateWithSink(s.pool, s.sink, Options{"gate.timeout_ms": "20000"}))
+	won, err := gate.Reserve(background, s.call("ann", "click-1"))
+	check(t, err)
+	want(t, "outcome", won.Outcome, Reserved)
+	check(t, gate.Close())
+	keys := []string{"-s", redis.Socket, "DEL"}
+	for _, key := range []string{"meta", "buyers", "journal"} {
+		keys = append(keys, "fs:{"+s.sale+"}:"+key)
+	}
+	check(t, exec.Command("redis-cli", keys...).Run())
+	check(t, s.sales.Reconcile(background, s.sale))
+	found, err := s.gate.Resolve(background, s.call("ann", "click-1"))
+	check(t, err)
+	want(t, "outcome", found.Outcome, AlreadyReserved)
+	want(t, "order", found.Order, won.Order)
 }
 
 func TestAReservationIsConfirmedOrReleasedOnce(t *testing.T) {

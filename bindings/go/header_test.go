@@ -15,6 +15,7 @@ var without = map[string]string{
 	"flashsale_version":            "Version is its text",
 	"flashsale_error_name":         "ErrorCode.Error says it",
 	"flashsale_error_is_retryable": "Error.Retryable knows it of its code and effect",
+	"flashsale_gate_create":        "C.flashsale_gate_create_with_sink without one",
 	"flashsale_gate_reserve":       "Reserve is a submit, so that no thread waits in it",
 	"flashsale_completions_wake":   "the poller is woken by its file's deadline",
 

@@ -718,6 +718,18 @@ FLASHSALE_API int32_t flashsale_gate_create(flashsale_pool_t* pool, const flashs
                                             flashsale_gate_t** gate_out, flashsale_error_t** error);
 
 /**
+ * Makes a gate that also keeps receipts: what it told its callers below level `database`, in memory, until `sink`, the
+ * database of its sales, has it. If Redis loses its history first, the gate hands them in and the reconcile brings them
+ * back: what was told at level `primary` is then lost only if Redis' history and this process go together. Destroying
+ * it leaves what is still held in the database: within a second if that is well, within four if not. `sink` NULL: as
+ * flashsale_gate_create. Options: gate.*, or NULL.
+ * history: since 0.1
+ */
+FLASHSALE_API int32_t flashsale_gate_create_with_sink(flashsale_pool_t* pool, flashsale_sink_t* sink,
+                                                      const flashsale_options_t* options, flashsale_gate_t** gate_out,
+                                                      flashsale_error_t** error);
+
+/**
  * Asks for `call->quantity` units of `call->item` for `call->buyer`; atomic, and idempotent by `call->request`: a
  * buyer's same request always means the same purchase, and asked again after it won it hears the same order.
  * `answer_out` (or NULL) tells more.

@@ -23,6 +23,9 @@ struct Metrics {
   std::uint64_t commits = 0;           ///< their transactions
   std::uint64_t dead_orders = 0;       ///< set aside by them
   std::uint64_t reconciles = 0;        ///< that they finished
+  std::uint64_t receipts_saved = 0;    ///< acts that Redis had lost, brought back by this process's reconciles
+  std::uint64_t receipts_lost = 0;     ///< acts told to callers of which gates or reconciles found that they are lost
+  std::uint64_t receipts_dropped = 0;  ///< by gates, for want of room (GateOptions::receipts_max)
   std::uint64_t entries_behind = 0;    ///< a gauge: journal entries not in the database at their last look
 
   /// Answers with that outcome.
@@ -44,7 +47,9 @@ Metrics metrics();
 ///   flashsale_round_trip_seconds (histogram)    flashsale_round_trips_total
 ///   flashsale_resent_batches_total              flashsale_orders_committed_total
 ///   flashsale_commits_total                     flashsale_dead_orders_total
-///   flashsale_reconciles_total                  flashsale_entries_behind (gauge)
+///   flashsale_reconciles_total                  flashsale_receipts_saved_total
+///   flashsale_receipts_lost_total               flashsale_receipts_dropped_total
+///   flashsale_entries_behind (gauge)
 std::string metrics_text();
 
 }  // namespace flashsale

@@ -35,12 +35,14 @@ struct GateOptions {
   std::size_t payload_bytes_max = 1024;  ///< 0..kPayloadBytesMax; a longer payload is invalid_argument
 
   // Performance
-  bool view = true;  ///< refuse without Redis whom it would refuse: nanoseconds a loser, no connection, no memory.
-                     ///< Needs a worker, which publishes who won; without one every call goes to Redis
-  std::size_t lanes = 2;             ///< 1..16. Two keep Redis' one core busy: one batch runs while one travels.
-                                     ///< One lane keeps the order in which calls were submitted
-  std::size_t batch_max = 512;       ///< requests in one script call, 1..512; 512 take about 1.3 ms of Redis' core
-  std::size_t waiting_max = 65'536;  ///< requests accepted and not answered, 1..1,048,576; one more is `busy`
+  bool view = true;       ///< refuse without Redis whom it would refuse: nanoseconds a loser, no connection, no memory.
+                          ///< Needs a worker, which publishes who won; without one every call goes to Redis
+  std::size_t lanes = 2;  ///< 1..16. Two keep Redis' one core busy: one batch runs while one travels.
+                          ///< One lane keeps the order in which calls were submitted
+  std::size_t batch_max = 512;         ///< requests in one script call, 1..512; 512 take about 1.3 ms of Redis' core
+  std::size_t waiting_max = 65'536;    ///< requests accepted and not answered, 1..1,048,576; one more is `busy`
+  std::size_t receipts_max = 131'072;  ///< of a gate with a sink: receipts kept until the database has their orders,
+                                       ///< 1..1,048,576, about 150 bytes each and 64 MiB in all; then the oldest goes
 };
 
 /// Of a SaleController.

@@ -8,6 +8,7 @@
 #include "flashsale/connection_pool.hpp"
 #include "flashsale/error.hpp"
 #include "flashsale/options.hpp"
+#include "flashsale/order_sink.hpp"
 #include "flashsale/outcome.hpp"
 #include "flashsale/types.hpp"
 
@@ -21,6 +22,13 @@ class StockGate {
  public:
   /// Shares `pool`.
   explicit StockGate(std::shared_ptr<ConnectionPool> pool, GateOptions options = {});
+  /// Shares `sink`, the database of its sales, and keeps receipts: what it told its callers below level `database`, in
+  /// memory, until the database has it. If Redis loses its history first, the gate hands its receipts in and the
+  /// reconcile brings them back; then an order told at level `primary` is lost only if Redis' history and this process
+  /// go together. Costs the callers nothing they would notice; a thread, and two short transactions a second while
+  /// receipts are held. Destruction also leaves what is still held in the database, within a second if that is well,
+  /// within four if it is not. nullptr: no receipts.
+  StockGate(std::shared_ptr<ConnectionPool> pool, std::shared_ptr<OrderSink> sink, GateOptions options = {});
   ~StockGate();
   StockGate(const StockGate&) = delete;
   StockGate& operator=(const StockGate&) = delete;

@@ -112,7 +112,18 @@ int32_t flashsale_gate_create(flashsale_pool_t* pool, const flashsale_options_t*
   return guard(error, [&]() -> int32_t {
     auto& out = need_out(gate_out, "gate_out");
     const Values& values = options == nullptr ? default_values() : need(options).values;
-    out = new flashsale_gate_t(need(pool).pool, values.gate);
+    out = new flashsale_gate_t(need(pool).pool, nullptr, values.gate);
+    return 0;
+  });
+}
+
+int32_t flashsale_gate_create_with_sink(flashsale_pool_t* pool, flashsale_sink_t* sink,
+                                        const flashsale_options_t* options, flashsale_gate_t** gate_out,
+                                        flashsale_error_t** error) {
+  return guard(error, [&]() -> int32_t {
+    auto& out = need_out(gate_out, "gate_out");
+    const Values& values = options == nullptr ? default_values() : need(options).values;
+    out = new flashsale_gate_t(need(pool).pool, sink == nullptr ? nullptr : need(sink).sink, values.gate);
     return 0;
   });
 }

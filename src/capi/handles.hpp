@@ -83,8 +83,9 @@ struct flashsale_completions_t : flashsale::capi::Handle<flashsale::capi::Kind::
 
 struct flashsale_gate_t : flashsale::capi::Handle<flashsale::capi::Kind::gate> {
   static constexpr auto kNoun = "gate";
-  flashsale_gate_t(std::shared_ptr<flashsale::ConnectionPool> pool, flashsale::GateOptions options)
-      : gate(std::move(pool), options) {}
+  flashsale_gate_t(std::shared_ptr<flashsale::ConnectionPool> pool, std::shared_ptr<flashsale::OrderSink> sink,
+                   flashsale::GateOptions options)
+      : gate(std::move(pool), std::move(sink), options) {}
   flashsale::StockGate gate;
 };
 

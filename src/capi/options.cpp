@@ -77,6 +77,9 @@ constexpr std::array kOptions{
     knob<&V::gate, &GateOptions::batch_max>("gate.batch_max", "integer", 1, 512, "Requests in one batch."),
     knob<&V::gate, &GateOptions::waiting_max>("gate.waiting_max", "integer", 1, 1'048'576,
                                               "Requests accepted and not answered yet; one more is busy."),
+    knob<&V::gate, &GateOptions::receipts_max>("gate.receipts_max", "integer", 1, 1'048'576,
+                                               "Receipts that a gate with a sink keeps until the database has their "
+                                               "orders, 64 MiB in all; one more drops the oldest."),
     knob<&V::controller, &ControllerOptions::timeout>("controller.timeout_ms", "integer", 1, 60'000,
                                                       "Timeout of one act, with its way to the database."),
     knob<&V::worker, &WorkerOptions::watch_every>("worker.watch_every_ms", "integer", 10, 60'000,

@@ -89,6 +89,9 @@ Metrics metrics() {
     all.commits += set.commits.value();
     all.dead_orders += set.dead_orders.value();
     all.reconciles += set.reconciles.value();
+    all.receipts_saved += set.receipts_saved.value();
+    all.receipts_lost += set.receipts_lost.value();
+    all.receipts_dropped += set.receipts_dropped.value();
   }
   all.entries_behind = engine::entries_behind().load(std::memory_order_relaxed);
   return all;
@@ -124,6 +127,12 @@ std::string metrics_text() {
   engine::plain(text, "flashsale_commits_total", "counter", "Transactions committed by workers.", all.commits);
   engine::plain(text, "flashsale_dead_orders_total", "counter", "Orders set aside by workers.", all.dead_orders);
   engine::plain(text, "flashsale_reconciles_total", "counter", "Reconciles finished.", all.reconciles);
+  engine::plain(text, "flashsale_receipts_saved_total", "counter",
+                "Acts that Redis had lost and receipts brought back in reconciles.", all.receipts_saved);
+  engine::plain(text, "flashsale_receipts_lost_total", "counter", "Acts told to callers and known to be lost.",
+                all.receipts_lost);
+  engine::plain(text, "flashsale_receipts_dropped_total", "counter",
+                "Receipts dropped for want of room, their acts mostly in the database.", all.receipts_dropped);
   engine::plain(text, "flashsale_entries_behind", "gauge", "Journal entries not in the database at the last look.",
                 all.entries_behind);
   util::write_metrics(text);

@@ -50,6 +50,7 @@ struct alignas(64) Counters {
   Histogram<125, 14> round_trip_us;                        // 125 us..1 s
   Counter round_trips, resent_batches;
   Counter orders_committed, commits, dead_orders, reconciles;
+  Counter receipts_saved, receipts_lost, receipts_dropped;
 
   void answered(Outcome outcome, std::uint64_t count = 1) {
     answers[static_cast<std::size_t>(outcome) % kOutcomeCount].add(count);

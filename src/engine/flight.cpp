@@ -356,6 +356,8 @@ void Flight::land() {
 
 void Flight::answer_all(const Result<Answer>& answer) {
   lane_.disembark(aboard_, ashore_);
+  if (shared_.receipts && answer && answer->reason == PauseReason::fenced)
+    shared_.receipts->heard_fenced(heading_.sale);
   const std::int64_t now_ms = util::steady_ms() + lease_->clock.ahead_ms;
   for (Request* request : ashore_) {
     if (request == nullptr) continue;
@@ -436,6 +438,7 @@ Result<Answer> Flight::answer_to(const core::BatchReply& reply, std::size_t inde
 
 void Flight::settle_each(const core::BatchReply& reply) {
   waited_ = heading_.waits_for_replicas && has_waited();
+  ReceiptNotes receipts(shared_.receipts.get(), heading_.sale, terms_.find(heading_.sale)->second, reply.at);
   lane_.disembark(aboard_, ashore_);
   std::size_t found = 0;
   for (std::size_t i = 0; i < ashore_.size(); ++i) {
@@ -450,6 +453,7 @@ void Flight::settle_each(const core::BatchReply& reply) {
     } else if (!answer && answer.error().code == ErrorCode::refused) {
       lane_.answer(request, fail(ErrorCode::refused, refusal_, request->effect));
     } else {
+      receipts.add(*request, answer, wanted(*request));
       conclude(request, std::move(answer), reply.at);
     }
   }

@@ -20,6 +20,7 @@
 
 #include "engine/flight.hpp"
 #include "engine/parking.hpp"
+#include "engine/receipt_keeper.hpp"
 #include "engine/request.hpp"
 #include "engine/seen_sales.hpp"
 #include "engine/unsettled.hpp"
@@ -32,13 +33,18 @@ namespace flashsale::engine {
 
 /// What the lanes of one gate share.
 struct LaneShared {
-  LaneShared(std::shared_ptr<ConnectionPool> its_pool, const GateOptions& its_options)
-      : pool(std::move(its_pool)), options(its_options), parking(pool, stop) {}
+  LaneShared(std::shared_ptr<ConnectionPool> its_pool, const GateOptions& its_options,
+             std::shared_ptr<OrderSink> sink = nullptr)
+      : pool(std::move(its_pool)),
+        options(its_options),
+        parking(pool, stop),
+        receipts(sink == nullptr ? nullptr : std::make_unique<ReceiptKeeper>(std::move(sink), options.receipts_max)) {}
 
   util::StopSource stop;  ///< of all threads of the gate
   const std::shared_ptr<ConnectionPool> pool;
   const GateOptions options;
   Parking parking;
+  const std::unique_ptr<ReceiptKeeper> receipts;  ///< nullptr: the gate was given no sink
   Unsettled unsettled;
   SeenSales seen;
   ViewKeeper view;

@@ -13,6 +13,7 @@
 #include "engine/entry_rules.hpp"
 #include "engine/log.hpp"
 #include "engine/rebuild.hpp"
+#include "engine/receipt_collector.hpp"
 #include "engine/reconcile_claim.hpp"
 #include "engine/sale_standing.hpp"
 #include "engine/script_runner.hpp"
@@ -42,6 +43,7 @@ class Reconciler {
         loss_(loss),
         stop_(watch.stop),
         anyway_(watch.anyway),
+        receipt_grace_(watch.receipt_grace),
         claim_(sink, sale_) {}
 
   /// True: rebuilt; false: there was nothing to do.
@@ -62,8 +64,8 @@ class Reconciler {
   using Stage = Result<Went> (Reconciler::*)();
 
   Result<Went> attempt() {
-    for (const Stage stage : {&Reconciler::claim, &Reconciler::close, &Reconciler::drain, &Reconciler::rebuild,
-                              &Reconciler::reopen, &Reconciler::finish}) {
+    for (const Stage stage : {&Reconciler::claim, &Reconciler::close, &Reconciler::drain, &Reconciler::collect,
+                              &Reconciler::rebuild, &Reconciler::reopen, &Reconciler::finish}) {
       auto went = (this->*stage)();
       if (!went || *went != Went::on) return went;
     }
@@ -73,6 +75,7 @@ class Reconciler {
   Result<Went> claim();
   Result<Went> close();
   Result<Went> drain();
+  Result<Went> collect();
   Result<Went> rebuild();
   Result<Went> reopen();
   Result<Went> finish();
@@ -98,6 +101,7 @@ class Reconciler {
   const Loss loss_;
   const util::StopSource* const stop_;
   const bool anyway_;
+  const milliseconds receipt_grace_;
   ReconcileClaim claim_;
   std::string obstacle_ = "the deadline came first";
 
@@ -105,6 +109,7 @@ class Reconciler {
   std::string sink_id_;
   std::string history_;
   SaleRow row_;
+  std::optional<ReceiptCollector> receipts_;
   std::int64_t now_ms_ = 0;
   Rebuilt rebuilt_;
   std::string link_;
@@ -232,6 +237,17 @@ bool Reconciler::survives(const SaleRow& row, const JournalEntry& entry) {
   return false;
 }
 
+/// Step 4, of what did not survive: gates hand in what they told their callers.
+Result<Went> Reconciler::collect() {
+  receipts_.emplace(sink_, sale_, claim_, stop_);
+  auto ours = receipts_->await(util::Clock::now() + receipt_grace_, deadline_);
+  if (ours && *ours) ours = receipts_->apply(deadline_);
+  if (!ours) return tl::unexpected<Error>(std::move(ours.error()));
+  if (!*ours) return again("another reconcile took over");
+  util::crash_point("reconcile.after_receipts");
+  return Went::on;
+}
+
 /// Step 5. The scripts are loaded before the gate opens, so that a gate needs no right to load them.
 Result<Went> Reconciler::rebuild() {
   if (auto loaded = load_scripts(pool_, sale_, call_deadline()); !loaded)
@@ -308,6 +324,8 @@ Result<Went> Reconciler::finish() {
     if (auto marked = transaction.mark_credited(SaleId{sale_}, ids.data(), ids.size()); !marked)
       return tl::unexpected<Error>(std::move(marked.error()));
   }
+  if (auto forgotten = receipts_->finish(transaction); !forgotten)
+    return tl::unexpected<Error>(std::move(forgotten.error()));
   row.rec_uuid.clear();
   row.watermark = {claim_.epoch(), 0};
   row.link = link_;
@@ -315,6 +333,7 @@ Result<Went> Reconciler::finish() {
   if (auto done = transaction.commit(); !done) return tl::unexpected<Error>(std::move(done.error()));
   (*held)->transaction.reset();
   counters().reconciles.add(1);
+  receipts_->report();
   log(LogLevel::info, "sale {}: reconciled, {} orders, epoch {}", sale_, rebuilt_.orders, claim_.epoch());
   claim_.finished();
   util::crash_point("reconcile.after_finish");

@@ -1,8 +1,8 @@
 /// Rebuilds a sale in Redis from the database under a new epoch. PROTOCOL section 10.
 ///
-///   1 look at the primary -> 2 claim the row -> 3 close the gate -> 4 drain what survived -> 5 rebuild -> 6 reopen
-///   ^                            |                  |                    |                       |           |
-///   +----------------------------+------------------+--- claim lost, history changed, Redis torn-+-----------+
+///   1 look at the primary -> 2 claim the row -> 3 close the gate -> 4 drain what survived, collect receipts
+///   ^                            |                  |                    |     -> 5 rebuild -> 6 reopen
+///   +--- claim lost, history changed, Redis torn ---+--------------------+------------+------------+
 #pragma once
 
 #include <memory>
@@ -23,6 +23,7 @@ enum class Loss : std::uint8_t {
 struct ReconcileWatch {
   const util::StopSource* stop = nullptr;  ///< requested: give up soon, with `closed`; the next one starts again
   bool anyway = false;                     ///< also a sale that is in order: what an audit found is put right
+  milliseconds receipt_grace{2000};        ///< how long to wait for gates that hold receipts
   bool rebuilt = false;                    ///< this very call finished a rebuild
 };
 

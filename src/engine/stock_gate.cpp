@@ -31,6 +31,7 @@ GateOptions bounded(GateOptions options) {
   options.lanes = std::clamp<std::size_t>(options.lanes, 1, 16);
   options.batch_max = std::clamp<std::size_t>(options.batch_max, 1, 512);
   options.waiting_max = std::clamp<std::size_t>(options.waiting_max, 1, 1'048'576);
+  options.receipts_max = std::clamp<std::size_t>(options.receipts_max, 1, 1'048'576);
   if (options.level < Level::usual || options.level > Level::database) options.level = Level::usual;
   return options;
 }
@@ -66,7 +67,8 @@ class EarlyEvents {
 /// The gate behind its constructor: nothing of it runs before the first call.
 class StockGate::Body {
  public:
-  Body(std::shared_ptr<ConnectionPool> pool, GateOptions options) : shared_(std::move(pool), bounded(options)) {
+  Body(std::shared_ptr<ConnectionPool> pool, std::shared_ptr<OrderSink> sink, GateOptions options)
+      : shared_(std::move(pool), bounded(options), std::move(sink)) {
     shared_.outstanding_elsewhere = [this](const engine::Request& request) {
       return shared_.parking.has_copy_of(request) ||
              std::any_of(lanes_.begin(), lanes_.end(), [&](const auto& lane) { return lane->has_copy_of(request); });
@@ -84,6 +86,7 @@ class StockGate::Body {
     if (usher_.joinable()) usher_.join();
     shared_.parking.stop();  // what it gives back is answered by its lane
     for (auto& lane : lanes_) lane->stop();
+    if (shared_.receipts) shared_.receipts->stop();
   }
 
   /// A gate that was used before a fork is the parent's: in the child it must neither be used nor joined.
@@ -245,7 +248,10 @@ void StockGate::Body::usher() {
 }
 
 StockGate::StockGate(std::shared_ptr<ConnectionPool> pool, GateOptions options)
-    : body_(std::make_unique<Body>(std::move(pool), options)) {}
+    : body_(std::make_unique<Body>(std::move(pool), nullptr, options)) {}
+
+StockGate::StockGate(std::shared_ptr<ConnectionPool> pool, std::shared_ptr<OrderSink> sink, GateOptions options)
+    : body_(std::make_unique<Body>(std::move(pool), std::move(sink), options)) {}
 
 StockGate::~StockGate() {
   // The threads are the parent's; joining them would hang, and ending their handles would abort. So the child leaks.

@@ -78,6 +78,9 @@ static void check_makers(void) {
                   flashsale_controller_create(pool, sink, wrong, &a_controller, &error))
   CHECK_STRANGERS(flashsale_pool_t, pool, 0, flashsale_gate_create(wrong, NULL, &a_gate, &error))
   CHECK_STRANGERS(flashsale_options_t, options, 1, flashsale_gate_create(pool, wrong, &a_gate, &error))
+  CHECK_STRANGERS(flashsale_pool_t, pool, 0, flashsale_gate_create_with_sink(wrong, sink, NULL, &a_gate, &error))
+  CHECK_STRANGERS(flashsale_sink_t, sink, 1, flashsale_gate_create_with_sink(pool, wrong, NULL, &a_gate, &error))
+  CHECK_STRANGERS(flashsale_options_t, options, 1, flashsale_gate_create_with_sink(pool, sink, wrong, &a_gate, &error))
   CHECK_STRANGERS(flashsale_pool_t, pool, 0, flashsale_worker_create(wrong, sink, NULL, &a_worker, &error))
   CHECK_STRANGERS(flashsale_sink_t, sink, 0, flashsale_worker_create(pool, wrong, NULL, &a_worker, &error))
   CHECK_STRANGERS(flashsale_options_t, options, 1, flashsale_worker_create(pool, sink, wrong, &a_worker, &error))
@@ -87,6 +90,7 @@ static void check_makers(void) {
   CHECK_ANSWER(flashsale_sale_create(SALE, NULL, NULL, &error), BAD);
   CHECK_ANSWER(flashsale_controller_create(pool, sink, NULL, NULL, &error), BAD);
   CHECK_ANSWER(flashsale_gate_create(pool, NULL, NULL, &error), BAD);
+  CHECK_ANSWER(flashsale_gate_create_with_sink(pool, sink, NULL, NULL, &error), BAD);
   CHECK_ANSWER(flashsale_worker_create(pool, sink, NULL, NULL, &error), BAD);
 }
 

@@ -48,7 +48,7 @@ int main(void) {
     ++index;
   }
   CHECK_IS(flashsale_error_code(error), FLASHSALE_E_NOT_FOUND);
-  CHECK(option.name == NULL && index == 28 && lanes_seen);
+  CHECK(option.name == NULL && index == 29 && lanes_seen);
   CHECK_ANSWER(set("gate.lane", "1"), FLASHSALE_E_NOT_FOUND);
   CHECK_ANSWER(set("", "1"), FLASHSALE_E_NOT_FOUND);
   CHECK_ANSWER(flashsale_options_set(options, "gate.lanes", 10, NULL, 1, &error), FLASHSALE_E_INVALID_ARGUMENT);

@@ -33,6 +33,21 @@ static void check_stored(const flashsale_answer_t* answer) {
   sqlite3_close(database);
 }
 
+/* A gate that is closed leaves what it told and the database has not. */
+static void check_receipt(void) {
+  sqlite3* database = NULL;
+  sqlite3_stmt* row = NULL;
+  flashsale_gate_destroy(&shop.gate);
+  CHECK_IS(sqlite3_open(private_redis_path("orders.db"), &database), SQLITE_OK);
+  CHECK_IS(sqlite3_prepare_v2(database, "select buyer from flashsale_receipt", -1, &row, NULL), SQLITE_OK);
+  CHECK_IS(sqlite3_step(row), SQLITE_ROW);
+  CHECK(strcmp((const char*)sqlite3_column_text(row, 0), "ann") == 0);
+  CHECK_IS(sqlite3_step(row), SQLITE_DONE);
+  sqlite3_finalize(row);
+  sqlite3_close(database);
+  CHECK_DONE(flashsale_gate_create_with_sink(shop.pool, NULL, NULL, &shop.gate, &error)); /* from here on without */
+}
+
 static void check_status(int32_t state, const char* phase, int64_t total, int64_t booked) {
   flashsale_status_t status = FLASHSALE_STATUS_INIT;
   flashsale_item_t items[2];
@@ -138,6 +153,7 @@ int main(void) {
   shop_open_sale(&shop, 1, 1);
   check_status(FLASHSALE_STATE_OPEN, "open", 1, 0);
   answer = sell();
+  check_receipt();
   work();
   check_stored(&answer);
   act();

@@ -12,7 +12,7 @@ struct shop shop_create(void) {
   CHECK_DONE(flashsale_pool_create(url, strlen(url), NULL, &shop.pool, &error));
   CHECK_DONE(flashsale_sink_create(database, strlen(database), &shop.sink, &error));
   CHECK_DONE(flashsale_controller_create(shop.pool, shop.sink, NULL, &shop.controller, &error));
-  CHECK_DONE(flashsale_gate_create(shop.pool, NULL, &shop.gate, &error));
+  CHECK_DONE(flashsale_gate_create_with_sink(shop.pool, shop.sink, NULL, &shop.gate, &error));
   return shop;
 }
 

@@ -183,3 +183,31 @@ TEST_CASE("a reconcile killed anywhere is finished by the next, with every order
     CHECK(sale.row().items[0].sold == 100);
   }
 }
+
+TEST_CASE("a reconcile killed anywhere around receipts brings each order back once") {
+  for (const char* point : {"reconcile.after_claim", "reconcile.after_drain", "reconcile.in_receipts",
+                            "reconcile.after_receipts", "reconcile.after_rebuild", "reconcile.after_reopen"}) {
+    CAPTURE(point);
+    PrivateRedis redis;
+    ServedSale sale(redis);
+    StockGate gate(sale.pool, sale.sink, {milliseconds{20'000}});
+    for (int i = 0; i < 20; ++i) {
+      const std::string buyer = "b" + std::to_string(i);
+      const auto answer = gate.reserve({SaleId{sale.id}, ItemId{"shoe"}, BuyerId{buyer}, RequestId{"click"}});
+      REQUIRE(answer);
+      sale.won[to_string(answer->order)] = {buyer, "click"};
+    }
+    CHECK(eventually([&] {
+      auto transaction = sale.sink->begin(OrderSink::Access::read, soon()).value();
+      return !transaction->receipt_holders(SaleId{sale.id}).value().empty();
+    }));
+    redis.command({"FLUSHALL"});
+    const Call late{SaleId{sale.id}, ItemId{"shoe"}, BuyerId{"late"}, RequestId{"click"}};
+    CHECK(gate.reserve(late)->outcome == Outcome::paused);  // from here on it looks at the database often
+    CHECK(run_until_crash(sale, point) == SIGKILL);
+    age_claim(sale);
+    finish_with_a_healthy_worker(sale);
+    sale.check_database();
+    CHECK(sale.meta("booked:1") == "20");
+  }
+}

@@ -9,7 +9,7 @@ from ._calls import Answer, AnswerRecord, Encoded, Payload, encode, to_record
 from ._codes import Level, Verb
 from ._library import Handle, lib, taken
 from ._objects import INTERRUPT_S, Closeable, OptionValue, interruptible, make_options, options
-from ._pool import PoolBase
+from ._pool import PoolBase, Sink
 
 R = TypeVar("R")  # what a call gives: an Answer, or a coroutine that gives one
 
@@ -37,8 +37,10 @@ def default_timeout(values: dict[str, OptionValue]) -> float:
 class GateBase(Closeable, Generic[R]):
     """The verbs, once for both gates. A bad argument of a call is raised where the call is written."""
 
-    def __init__(self, pool: PoolBase, **options: OptionValue) -> None:
-        super().__init__(Handle.make("gate", pool._open_handle(), make_options("gate", options)))
+    def __init__(self, pool: PoolBase, sink: Sink | None = None, **options: OptionValue) -> None:
+        handles = pool._open_handle(), None if sink is None else sink._open_handle()
+        made_options = make_options("gate", options)
+        super().__init__(Handle.make("gate", *handles, made_options, create=lib.gate_create_with_sink))
 
     def _ask(self, call: Encoded, timeout: float | None) -> R:
         raise NotImplementedError
@@ -112,14 +114,17 @@ class StockGate(GateBase[Answer]):
     """
     Sells units of many sales through one pool; calls that threads make at the same time travel as one batch.
 
+    With `sink`, the database of its sales, it keeps receipts: what it told below level DATABASE, until that has it. If
+    Redis loses its history first, they bring the orders back; closing the gate leaves them in the database.
+
     Options: those of `flashsale.options()` that begin with `gate.`, for instance `lanes=4`. Making one does no I/O.
     Thread-safe. Every call takes a `timeout` in seconds, 0.001 to 30; None is the option `timeout_ms`. It blocks for no
     longer, releases the GIL, and Ctrl+C is heard within 250 ms; an interrupted call may have been done: ask again with
     the same request.
     """
 
-    def __init__(self, pool: PoolBase, **options: OptionValue) -> None:
-        super().__init__(pool, **options)
+    def __init__(self, pool: PoolBase, sink: Sink | None = None, **options: OptionValue) -> None:
+        super().__init__(pool, sink, **options)
         self._usual_timeout = default_timeout(options)
 
     def _ask(self, call: Encoded, timeout: float | None) -> Answer:

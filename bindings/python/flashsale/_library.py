@@ -159,7 +159,7 @@ _CHECKED: dict[str, tuple[Any, ...]] = {
     "completions_drain": (c_void_p, c_void_p, c_size_t, c_size_t, c_uint32, _SIZE_OUT),
     "completions_fd": (c_void_p, POINTER(c_int32)),
     "completions_wake": (c_void_p,),
-    "gate_create": (c_void_p, c_void_p, _OUT),
+    "gate_create_with_sink": (c_void_p, c_void_p, c_void_p, _OUT),
     "gate_call": (c_void_p, c_void_p, c_void_p),
     "gate_submit": (c_void_p, c_void_p, c_size_t, c_void_p, _SIZE_OUT),
     "worker_create": (c_void_p, c_void_p, c_void_p, _OUT),
@@ -266,9 +266,9 @@ class Handle(c_void_p):
     _destroy: Callable[..., None] | None = None
 
     @classmethod
-    def make(cls, kind: str, *arguments: Any) -> Handle:
+    def make(cls, kind: str, *arguments: Any, create: Callable[..., int] | None = None) -> Handle:
         handle = cls()
-        check(getattr(lib, kind + "_create"), *arguments, ctypes.byref(handle))
+        check(create or getattr(lib, kind + "_create"), *arguments, ctypes.byref(handle))
         handle._destroy = getattr(lib, kind + "_destroy")
         return handle
 

@@ -138,15 +138,16 @@ class _Bridge:
 
 class StockGate(GateBase[Coroutine[Any, Any, Answer]]):
     """
-    Sells units of many sales through one pool; the calls of one turn of a loop travel as one batch.
+    Sells units of many sales through one pool; the calls of one turn of a loop travel as one batch. `sink` as that of
+    `flashsale.StockGate`.
 
     Options: those of `flashsale.options()` that begin with `gate.`, for instance `lanes=4`. Making one does no I/O.
     Every call takes a `timeout` in seconds, 0.001 to 30; None is the option `timeout_ms`. Cancelling it, also by
     asyncio.timeout, undoes nothing: see the module.
     """
 
-    def __init__(self, pool: PoolBase, **options: Any) -> None:
-        super().__init__(pool, **options)
+    def __init__(self, pool: PoolBase, sink: Sink | None = None, **options: Any) -> None:
+        super().__init__(pool, sink, **options)
         self._bridges: dict[asyncio.AbstractEventLoop, _Bridge] = {}
 
     async def _ask(self, call: Encoded, timeout: float | None) -> Answer:

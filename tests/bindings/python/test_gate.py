@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 import sqlite3
+import subprocess
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +15,7 @@ import pytest
 from conftest import ITEM, Shop
 
 import flashsale
+import flashsale.aio
 from flashsale import Effect, Level, Outcome, PauseReason
 
 
@@ -24,6 +27,25 @@ def test_a_reservation_is_won_once_and_its_retry_hears_the_same_order(shop: Shop
     assert first.level is Level.PRIMARY and first.order == "1-2.0"
     assert again.outcome is Outcome.ALREADY_RESERVED and again.order == first.order
     assert shop.booked() == 1
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_an_order_that_redis_lost_comes_back_by_the_receipt_of_a_closed_gate(shop: Shop, is_async: bool) -> None:
+    async def sell() -> str:
+        async with flashsale.aio.StockGate(shop.pool, shop.sink) as gate:
+            return (await gate.reserve(shop.sale, ITEM, buyer="ann", request="click-1", timeout=20)).order
+
+    if is_async:
+        order = asyncio.run(sell())
+    else:
+        with flashsale.StockGate(shop.pool, shop.sink) as gate:
+            order = gate.reserve(shop.sale, ITEM, buyer="ann", request="click-1", timeout=20).order
+    keys = [f"fs:{{{shop.sale}}}:{key}" for key in ("meta", "buyers", "journal")]
+    path = shop.url.removeprefix("redis+unix://")
+    subprocess.run(["redis-cli", "-s", path, "DEL", *keys], check=True, stdout=subprocess.DEVNULL)
+    shop.sales.reconcile(shop.sale)
+    found = flashsale.StockGate(shop.pool).resolve(shop.sale, buyer="ann", request="click-1", timeout=20)
+    assert order != "" and (found.outcome, found.order) == (Outcome.ALREADY_RESERVED, order)
 
 
 def test_refusals_are_outcomes(shop: Shop) -> None:

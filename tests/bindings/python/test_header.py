@@ -20,6 +20,7 @@ FUNCTIONS_WITHOUT = {
     "flashsale_error_code",  # the function that failed returned it
     "flashsale_error_name",  # ErrorCode has the names
     "flashsale_error_is_retryable",  # Error.is_retryable knows it of its class
+    "flashsale_gate_create",  # a gate_create_with_sink that is given none
     "flashsale_gate_reserve",  # a gate_call whose verb is fixed
     "flashsale_completions_outstanding",  # the bridge of each loop counts its own futures
 }
