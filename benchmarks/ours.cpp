@@ -13,9 +13,9 @@ bool is_reserved(const Event& event) { return event.code == static_cast<int>(Out
 }  // namespace
 
 Ran async_crowd(const std::shared_ptr<ConnectionPool>& pool, const std::vector<std::string>& sales, const Crowd& crowd,
-                std::size_t in_flight, const GateOptions& options) {
+                std::size_t in_flight, const GateOptions& options, std::shared_ptr<OrderSink> sink) {
   const std::size_t count = crowd.size();
-  StockGate gate(pool, options);
+  StockGate gate(pool, std::move(sink), options);
   CompletionQueue queue;
   std::vector<Call> calls;
   calls.reserve(kSlice);

@@ -17,9 +17,9 @@ struct Ran {
   }
 };
 
-/// The crowd over `sales` of `pool`, slice by slice in turn; checks nothing.
+/// The crowd over `sales` of `pool`, slice by slice in turn; checks nothing. With `sink` the gate keeps receipts.
 Ran async_crowd(const std::shared_ptr<ConnectionPool>& pool, const std::vector<std::string>& sales, const Crowd& crowd,
-                std::size_t in_flight, const GateOptions& options);
+                std::size_t in_flight, const GateOptions& options, std::shared_ptr<OrderSink> sink = nullptr);
 
 /// One thread submits the whole crowd, in slices, with at most `in_flight` calls unanswered, and drains the answers.
 /// Scores accepted_per_s and cpu_us_per_order.
