@@ -113,7 +113,47 @@ TEST_CASE("under the rules that the tool prints a sale lives from its making to 
   CHECK(controller.retire(SaleId{"spring"}));
 }
 
-TEST_CASE("nobody may EVAL, KEYS, FLUSHALL or CONFIG, touch foreign keys, and no gate may load a script") {
+TEST_CASE("under the rules that the tool prints a consumer takes a list's orders, and touches nothing else") {
+  Guarded redis;
+  SaleController controller(redis.pool("controller"));
+  Sale sale{SaleId{"spring"}};
+  sale.item(ItemId{"shoe"}, 10, 2).queue = QueueMode::list;
+  REQUIRE(controller.create(sale));
+  REQUIRE(controller.open(SaleId{"spring"}));
+  StockGate gate(redis.pool("gate"));
+  for (const char* buyer : {"ann", "bob"}) REQUIRE(gate.reserve(call_of(buyer))->outcome == Outcome::reserved);
+
+  redis.server.command({"SCRIPT", "FLUSH"});  // its beat needs none that is loaded, and it may load what else it runs
+  OrderQueue queue(redis.pool("consumer"));
+  const SaleId spring{"spring"};
+  const BuyerId consumer{"packer"};
+  const auto first = queue.take(spring, consumer, milliseconds{0}, soon());
+  REQUIRE_MESSAGE(first.has_value(), (first ? "" : to_string(first.error())));
+  REQUIRE(first->has_value());
+  CHECK((*first)->order.buyer == "ann");
+  CHECK(queue.ack(spring, consumer, **first, soon()));
+  REQUIRE(queue.take(spring, consumer, milliseconds{10}, soon()).value());
+  CHECK(queue.take_back(spring, consumer, soon()).value() == 1);
+  CHECK(queue.return_dead(spring, milliseconds{60'000}, soon()).value() == 0);
+
+  for (const Command& command :
+       {Command{"HGETALL", "fs:{spring}:meta"}, Command{"HSET", "fs:{spring}:buyers", "ann", ""},
+        Command{"ZADD", "fs:{spring}:holds", "1", "x"}, Command{"DEL", "fs:{spring}:orders"},
+        Command{"LPUSH", "fs:{spring}:orders", "x"}, Command{"FLUSHALL"}, Command{"CONFIG", "GET", "*"}}) {
+    CAPTURE(command[0]);
+    CHECK(redis.as("consumer", command).text.substr(0, 6) == "NOPERM");
+  }
+  for (const std::string_view lua :
+       {"return redis.call('FLUSHALL')", "return redis.call('HGETALL', 'fs:{spring}:meta')",
+        "return redis.call('LPUSH', 'fs:{spring}:orders', 'x')"}) {
+    CAPTURE(lua);
+    const Reply reply = redis.as("consumer", {"EVAL", lua, "0"});
+    CHECK(reply.type == Reply::Type::error);
+    CHECK(reply.text.find("can't") != std::string::npos);
+  }
+}
+
+TEST_CASE("no gate, worker or controller may EVAL or FLUSHALL or touch foreign keys, and no gate load a script") {
   Guarded redis;
   for (const std::string party : {"gate", "worker", "controller"}) {
     CAPTURE(party);
