@@ -17,6 +17,8 @@ namespace {
 
 constexpr milliseconds kSliceMax{100};      // how long a round trip may keep the leader from looking around
 constexpr milliseconds kPutOff{5};          // before an open question is asked again
+constexpr milliseconds kMoment{20};         // for the node of a sale that was hindered last, while others wait
+constexpr milliseconds kShortPause{2};      // then
 constexpr milliseconds kFencedRetry{1000};  // what a reconcile takes, about
 constexpr milliseconds kMarginMax{100};
 constexpr milliseconds kFilterPatience{50};  // everybody was answered; only the lane waits
@@ -107,6 +109,8 @@ void Flight::abandon(ErrorCode code, std::string_view detail) {
 // The requests stay in the queue while a connection is awaited: there they can expire, and later ones can join.
 core::Step Flight::lease(Deadline patience) {
   const Role role = heading_.from_replica ? Role::replica : Role::primary;
+  // Of a sale whose node was away last time the others hear nothing: it gets a moment, and the rest of it later.
+  if (lane_.is_in_the_way(heading_.sale)) patience = std::min<Deadline>(patience, util::Clock::now() + kMoment);
   auto lease = shared_.pool->acquire(role, core::slot_of(heading_.sale), patience);
   if (!lease) return flow_.not_leased(lease.error());
   lease_ = std::move(*lease);
@@ -345,7 +349,9 @@ void Flight::pause(Deadline patience) {
   lane_.hindered(heading_.sale, flow_.error());
   lane_.retreat(aboard_);
   land();
-  sleep_within(pause_before(failures_), patience);
+  const bool others = lane_.is_in_the_way(heading_.sale);
+  if (others) lane_.step_aside(heading_.sale);
+  sleep_within(others ? kShortPause : pause_before(failures_), patience);
 }
 
 void Flight::land() {
@@ -385,7 +391,8 @@ void Flight::settle() {
     step_ = flow_.stopped({ErrorCode::disconnected, Effect::unknown, std::move(reply.error().detail)});
     return;
   }
-  if (std::exchange(failures_, 0) > 0) lane_.hindered({}, {});
+  failures_ = 0;
+  lane_.freed(heading_.sale);
   if (reply->now_ms > 0) note_clock(*lease_.get(), reply->now_ms);
   if (looking_ && !heading_.from_replica && reply->hold_until_ms != 0) {  // demoted since the pool last looked
     step_ = flow_.replied(demoted());

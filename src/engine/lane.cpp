@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kBatchWalkMax = 8192;   // how far a batch looks for its like behind requests of other sales
 constexpr milliseconds kThreadPatience{500};  // a connect takes no longer; nor stop(), where a plug does not heed it
+constexpr std::size_t kObstaclesMax = 256;    // sales whose trouble is remembered
 constexpr auto kForever = std::chrono::hours(24);
 
 void count(const Result<Answer>& answer) {
@@ -160,17 +161,41 @@ void Lane::expire() {
 
 void Lane::hindered(const std::string& sale, const Error& error) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  obstacle_sale_ = sale;
-  obstacle_ = error;
+  if (obstacles_.size() >= kObstaclesMax) obstacles_.clear();
+  obstacles_[sale] = error;
+}
+
+void Lane::freed(const std::string& sale) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  obstacles_.erase(sale);
+}
+
+bool Lane::is_in_the_way(const std::string& sale) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (obstacles_.find(sale) == obstacles_.end()) return false;
+  const Deadline now = util::Clock::now();
+  std::size_t walked = 0;
+  for (const Request* at = queue_.first(); at != nullptr && ++walked <= kBatchWalkMax; at = at->next)
+    if (at->not_before <= now && at->sale() != sale) return true;
+  return false;
+}
+
+void Lane::step_aside(const std::string& sale) {
+  RequestList aside;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  queue_.extract([&](const Request& at) { return at.sale() == sale ? Pick::take : Pick::leave; },
+                 [&](Request* at) { aside.push_back(at); });
+  queue_.append(aside);
 }
 
 /// What stood in the way of its sale last is what a person can act upon: a password, a certificate, a redirect.
 Error Lane::overdue(const Request& request) const {
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (obstacle_sale_ != request.sale())
+  const auto obstacle = obstacles_.find(request.sale());
+  if (obstacle == obstacles_.end())
     return {ErrorCode::timed_out, request.effect, "the deadline came before Redis could answer"};
-  const auto code = obstacle_.code == ErrorCode::refused ? ErrorCode::refused : ErrorCode::timed_out;
-  return {code, request.effect, "the deadline came first: " + obstacle_.detail};
+  const auto code = obstacle->second.code == ErrorCode::refused ? ErrorCode::refused : ErrorCode::timed_out;
+  return {code, request.effect, "the deadline came first: " + obstacle->second.detail};
 }
 
 void Lane::answer_expired(RequestList& due) {

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -87,8 +88,14 @@ class Lane {
   void disembark(std::vector<Request*>& aboard, std::vector<Request*>& ashore);
   /// Takes one off board, leaving a nullptr in its place.
   Request* disembark(Request*& place);
-  /// Notes what stands in the way of `sale`, for whoever waits past its deadline. An empty sale: nothing does.
+  /// @{ Notes what stands in the way of `sale`, for whoever waits past its deadline; that nothing does any more.
   void hindered(const std::string& sale, const Error& error);
+  void freed(const std::string& sale);
+  /// @}
+  /// True if the sale was hindered last, while requests of others are ready: it must not hold those up.
+  bool is_in_the_way(const std::string& sale) const;
+  /// Puts all requests of `sale` behind the others, in their order.
+  void step_aside(const std::string& sale);
   /// Puts requests back at the front of the queue, in their order.
   void retreat(std::vector<Request*>& aboard);
   /// Puts a request that is off board at the end of the queue, for `time`.
@@ -111,13 +118,12 @@ class Lane {
 
   mutable std::mutex mutex_;
   std::condition_variable work_;
-  RequestList queue_;                            // guarded by mutex_
-  RequestList spare_;                            // guarded by mutex_: nodes to use again
-  std::vector<std::unique_ptr<Request>> nodes_;  // guarded by mutex_: owns every node of this lane
-  bool led_ = false;                             // guarded by mutex_
-  bool stopping_ = false;                        // guarded by mutex_
-  std::string obstacle_sale_;                    // guarded by mutex_
-  Error obstacle_;                               // guarded by mutex_: of that sale
+  RequestList queue_;                                    // guarded by mutex_
+  RequestList spare_;                                    // guarded by mutex_: nodes to use again
+  std::vector<std::unique_ptr<Request>> nodes_;          // guarded by mutex_: owns every node of this lane
+  bool led_ = false;                                     // guarded by mutex_
+  bool stopping_ = false;                                // guarded by mutex_
+  std::map<std::string, Error, std::less<>> obstacles_;  // guarded by mutex_: by sale
   bool crowded_ = false;  // guarded by mutex_: recent batches had company, so callers leave leading to the thread
   std::thread thread_;    // guarded by mutex_ until stop
 

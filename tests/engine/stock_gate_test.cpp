@@ -11,6 +11,7 @@
 #include <set>
 #include <thread>
 
+#include "core/keyspace.hpp"
 #include "flashsale/redis.hpp"
 #include "support/private_redis.hpp"
 #include "support/raw_sale.hpp"
@@ -66,6 +67,20 @@ struct EndlessPool final : ConnectionPool {
   std::atomic<int> asked{0}, stopped{0};
 };
 
+/// As in a cluster: the slot of one sale is served by a node that is away, all others by one that is there.
+struct HalfPool final : ConnectionPool {
+  HalfPool(std::shared_ptr<ConnectionPool> its_good, std::string_view away)
+      : good(std::move(its_good)), slot_away(core::slot_of(away)) {}
+  Result<Lease> acquire(Role role, std::uint16_t slot, Deadline deadline) override {
+    return (slot == slot_away ? bad : good)->acquire(role, slot, deadline);
+  }
+  void report(Connection*, Heard, std::string_view) override {}  // a lease is of the pool that lent it
+  void give_back(Connection*) override {}
+
+  const std::shared_ptr<ConnectionPool> good, bad = make_pool("redis+unix:///nonexistent/redis.sock").value();
+  const std::uint16_t slot_away;
+};
+
 std::vector<Event> drain_all(CompletionQueue& queue, std::size_t count) {
   std::vector<Event> events(count);
   std::size_t have = 0;
@@ -109,6 +124,25 @@ TEST_SUITE("engine/stock_gate") {
     CHECK(error_of(gate.reserve(nothing)) == ErrorCode::not_found);
     nothing.sale = SaleId{"autumn"};
     CHECK(error_of(gate.reserve(nothing)) == ErrorCode::not_found);
+  }
+
+  TEST_CASE("a sale whose node is away does not hold up the others of its lane") {
+    Shop shop;
+    GateOptions options;
+    options.lanes = 1;
+    StockGate gate(std::make_shared<HalfPool>(shop.pool, "autumn"), options);
+    CompletionQueue queue(256);
+    Call away{SaleId{"autumn"}, kShoe, BuyerId{"ann"}, RequestId{"click"}};
+    away.timeout = milliseconds{30'000};
+    const std::vector<Call> calls(100, away);
+    REQUIRE(gate.submit(calls.data(), calls.size(), queue).value() == calls.size());
+    for (const char* buyer : {"ann", "bob", "cid"}) {
+      Call call = click(buyer, "r1");
+      call.timeout = milliseconds{20'000};
+      CHECK(outcome_of(gate.reserve(call)) == Outcome::reserved);
+    }
+    Event early;
+    CHECK(queue.drain(&early, 1, milliseconds{0}) == 0);
   }
 
   TEST_CASE("a field out of bounds is named, and nothing is sent") {
