@@ -71,6 +71,23 @@ TEST_CASE("a sale in a cluster outlives moved slots, failovers, pauses, kills, f
   shop.finish();
 }
 
+TEST_CASE("what was answered at level replicas in a cluster outlives a failover and a killed primary") {
+  ClusterSetup setup;
+  const std::uint16_t slot = core::slot_of("spring");
+  Shop shop(setup.url(), "spring", Level::replicas, 1);
+  shop.sell_on();
+  fail_over_to(setup.replica_of(slot));
+  shop.sell_on();
+  PrivateRedis& killed = setup.primary_of(slot);
+  PrivateRedis& second = setup.replica_of(slot);
+  killed.kill_now();
+  await_promotion(second);
+  killed.start();
+  setup.wait_ok();
+  shop.sell_on();
+  shop.finish();
+}
+
 TEST_CASE("one gate sells sales of every node, and reads go to the slots' replicas") {
   ClusterSetup setup;
   auto pool = make_pool(setup.url()).value();

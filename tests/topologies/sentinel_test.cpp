@@ -56,6 +56,30 @@ TEST_CASE("a sale through sentinels outlives kills, pauses, failovers, flushes a
   shop.finish();
 }
 
+// The sale's field says 2: while one server is missing every answer is pending, so whoever is promoted has what was
+// told.
+TEST_CASE("what was answered at level replicas through sentinels outlives a failover and a killed primary") {
+  SentinelSetup setup;
+  Shop shop(setup.url(), "spring", Level::replicas, 2);
+  shop.sell_on();
+  PrivateRedis& first = setup.primary();
+  REQUIRE(eventually(
+      [&] {
+        return setup.sentinels[0]->command({"SENTINEL", "FAILOVER", "shop"}).type != Reply::Type::error;
+      },
+      milliseconds{60'000}));
+  await_successor(setup, first);
+  setup.wait_whole();
+  shop.sell_on();
+  PrivateRedis& second = setup.primary();
+  second.kill_now();
+  await_successor(setup, second);
+  second.start();  // the sentinels make it a replica of the new one
+  setup.wait_whole();
+  shop.sell_on();
+  shop.finish();
+}
+
 TEST_CASE("reads go to the replicas that the sentinels know, and to none that is down") {
   SentinelSetup setup;
   auto pool = make_pool(setup.url()).value();

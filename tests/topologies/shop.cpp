@@ -36,7 +36,8 @@ T must(Result<T> result) {
 
 }  // namespace
 
-Shop::Shop(const std::string& url, std::string sale, Level level) : sale_(std::move(sale)), level_(level) {
+Shop::Shop(const std::string& url, std::string sale, Level level, int replicas)
+    : sale_(std::move(sale)), level_(level) {
   dir_ = (std::filesystem::temp_directory_path() / "flashsale-shop-XXXXXX").string();
   if (mkdtemp(dir_.data()) == nullptr) throw std::runtime_error("no temporary folder");
   pool_ = must(make_pool(url));
@@ -46,7 +47,9 @@ Shop::Shop(const std::string& url, std::string sale, Level level) : sale_(std::m
   ControllerOptions patient;
   patient.timeout = milliseconds{30'000};
   controller_ = std::make_unique<SaleController>(pool_, sink_, patient);
-  must(controller_->create(Sale{SaleId{sale_}}.item(ItemId{"shoe"}, kUnits, 2)));
+  Sale wanted{SaleId{sale_}};
+  wanted.item(ItemId{"shoe"}, kUnits, 2).replicas = replicas;
+  must(controller_->create(wanted));
   must(controller_->open(SaleId{sale_}));
   worker_ = std::make_unique<OrderWorker>(worker_pool_, worker_sink_, WorkerOptions{}, std::vector<std::string>{sale_});
   worker_thread_ = std::thread([this] {

@@ -17,8 +17,8 @@ namespace flashsale::test {
 /// Buyers on threads of their own, a worker on another, until `finish`. Throws where the sale cannot be made.
 class Shop {
  public:
-  /// Sells at `level`; `sale` decides the slot.
-  Shop(const std::string& url, std::string sale, Level level);
+  /// Sells at `level`; `sale` decides the slot, `replicas` is the sale's field.
+  Shop(const std::string& url, std::string sale, Level level, int replicas = 0);
   ~Shop();
 
   /// Waits until so many more orders were won than now: it sells again.

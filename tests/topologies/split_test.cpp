@@ -123,6 +123,19 @@ TEST_CASE("a sale over TLS outlives a restart of Redis, pauses, flushes and cut 
   shop.finish();
 }
 
+TEST_CASE("what was answered at level replicas over a static list outlives a failover by command") {
+  PrivateRedis primary(quick_replication(), Tcp::yes);
+  PrivateRedis replica(quick_replication(), Tcp::yes);
+  replica.replica_of(primary);
+  Shop shop(fmt::format("redis+replicas://{},{}", address_of(primary), address_of(replica)), "spring", Level::replicas,
+            1);
+  shop.sell_on();
+  primary.command({"FAILOVER"});
+  REQUIRE(eventually([&] { return replica.command({"ROLE"}).elements.at(0).text == "master"; }, milliseconds{60'000}));
+  shop.sell_on();
+  shop.finish();
+}
+
 TEST_CASE("a sale over a static list goes on at the replica that was promoted") {
   PrivateRedis primary(quick_replication(), Tcp::yes);
   PrivateRedis replica(quick_replication(), Tcp::yes);
