@@ -3,10 +3,10 @@
 --
 -- KEYS[1] fs:{S}:meta  KEYS[2] fs:{S}:buyers  KEYS[3] fs:{S}:journal
 -- ARGV[1] nonce  [2] meta.rec as close_gate.lua set it  [3] replication id of step 1  [4] the new epoch
--- ARGV[5] number of the last chunk of rebuild.lua
--- ARGV[6..] pairs: the fields of meta that the database knows (terms, state, per item item:I total:I booked:I limit:I)
+-- ARGV[5] number of the last chunk of rebuild.lua  [6] not_after_ms
+-- ARGV[7..] pairs: the fields of meta that the database knows (terms, state, per item item:I total:I booked:I limit:I)
 -- Returns {nonce, verdict, now_ms, link}: ok (link is the marker's nonce); same (this very call, done before, whose
---   reply was lost; link as then); claimed (another reconcile has taken over); torn (not every chunk is here, or
+--   reply was lost; link as then); late; claimed (another reconcile has taken over); torn (not every chunk is here, or
 --   buyers are gone again); moved (the history changed again); ahead (the journal holds a later epoch: the database
 --   went back).
 -- Nothing is sold before reopen_ms, so that nobody wins while another process still refuses by what it knew.
@@ -21,6 +21,8 @@ if m[1] == '' and m[3] == A[4] then
   if link then return {A[1], 'same', now, link} end
 end
 if m[1] ~= A[2] then return {A[1], 'claimed', now} end
+-- A copy that stalled on its way must not open a node again that another reconcile has left behind meanwhile.
+if not string.find(A[6], '^[1-9]%d*$') or now > tonumber(A[6]) then return {A[1], 'late', now} end
 if m[2] ~= A[5] or call('HGET', KEYS[2], '#') ~= A[2] then return {A[1], 'torn', now} end
 local info = call('INFO', 'replication')
 if not string.find(info, 'role:master', 1, true)
@@ -33,7 +35,7 @@ local x = redis.pcall('XADD', KEYS[3], A[4] .. '-0', 'h', '1 reopen ' .. A[1] ..
 if type(x) ~= 'string' then return {A[1], 'ahead', now} end
 local u = {'layout', '1', 'hist', A[3], 'epoch', A[4], 'seq', '0', 'link', A[1], 'rec', '', 'last_ms', text}
 local probe_ms, items = 0, 0
-for i = 6, #A, 2 do
+for i = 7, #A, 2 do
   u[#u+1], u[#u+2] = A[i], A[i+1]
   if A[i] == 'probe_ms' then probe_ms = tonumber(A[i+1]) end
   if A[i] == 'items' then items = tonumber(A[i+1]) end

@@ -265,6 +265,7 @@ Result<Went> Reconciler::rebuild() {
 /// Step 6, in Redis.
 Result<Went> Reconciler::reopen() {
   ScriptCall call{"reopen", {keys_.meta, keys_.buyers, keys_.journal}, reopen_arguments()};
+  call.not_after_at = 5;
   auto answer = run_script(pool_, sale_, std::move(call), call_deadline());
   if (!answer) return tl::unexpected<Error>(std::move(answer.error()));
   if (answer->verdict() == "ahead")
@@ -280,8 +281,8 @@ Result<Went> Reconciler::reopen() {
 }
 
 std::vector<std::string> Reconciler::reopen_arguments() const {
-  std::vector<std::string> arguments{"", claim_.rec(), history_, std::to_string(claim_.epoch()),
-                                     std::to_string(rebuilt_.chunks)};
+  std::vector<std::string> arguments{
+      "", claim_.rec(), history_, std::to_string(claim_.epoch()), std::to_string(rebuilt_.chunks), ""};
   const auto add = [&](std::string field, std::string value) {
     arguments.push_back(std::move(field));
     arguments.push_back(std::move(value));

@@ -254,9 +254,9 @@ TEST_CASE("copies of a reconcile's calls that stalled on their way do nothing wh
     const std::vector<std::string> all{keys.meta, keys.buyers, keys.holds, keys.ops, keys.winners};
     return run(sale, "rebuild", all, arguments).elements[1].text;
   };
-  const auto reopen = [&](const char* chunks) {
+  const auto reopen = [&](const char* chunks, const char* not_after = "9999999999999") {
     return run(sale, "reopen", {keys.meta, keys.buyers, keys.journal},
-               {"marker", "2 mine", hist, "2", chunks, "probe_ms", "1", "items", "1"});
+               {"marker", "2 mine", hist, "2", chunks, not_after, "probe_ms", "1", "items", "1"});
   };
   CHECK(chunk("1", "buyers", {"early", "1"}) == "torn");
   CHECK(chunk("0", "clear", {}) == "ok");
@@ -266,6 +266,9 @@ TEST_CASE("copies of a reconcile's calls that stalled on their way do nothing wh
   CHECK(sale.hash(keys.buyers).count("ann") == 1);
   CHECK(chunk("3", "buyers", {"bob", "1"}) == "torn");
   CHECK(reopen("2").elements[1].text == "torn");
+  CHECK(reopen("1", "1").elements[1].text == "late");
+  CHECK(reopen("1", "nan").elements[1].text == "late");
+  CHECK(sale.meta("epoch") == "1");
   CHECK(reopen("1").elements[1].text == "ok");
   const Reply same = reopen("1");
   CHECK(same.elements[1].text == "same");
@@ -296,7 +299,7 @@ TEST_CASE("buyers that are evicted in the middle of a rebuild are missed before 
   redis.command({"DEL", keys.buyers});
   CHECK(chunk("2", "buyers", {"bob", "1 1=1\nr 1 1 0 1-2 r"}) == "torn");
   CHECK(run(sale, "reopen", {keys.meta, keys.buyers, keys.journal},
-            {"marker", "2 mine", hist, "2", "1", "probe_ms", "1", "items", "1"})
+            {"marker", "2 mine", hist, "2", "1", "9999999999999", "probe_ms", "1", "items", "1"})
             .elements[1]
             .text == "torn");
 }

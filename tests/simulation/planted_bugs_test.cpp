@@ -10,8 +10,8 @@
 namespace flashsale::simulation {
 namespace {
 
-constexpr int kSeedsMax = 100;
-constexpr int kSteps = 60;
+constexpr int kSeedsMax = 20;
+constexpr int kSteps = 240;
 
 struct PlantedBug {
   const char* name;
