@@ -50,4 +50,8 @@ for j = 1, k do
 end
 call('HSET', KEYS[1], unpack(u))
 call('HSET', KEYS[2], '#', epoch)
+if A[12] == 'journal' then  -- so that these two are missed as well where they are evicted or deleted
+  call('ZADD', KEYS[4], 'inf', '#')
+  call('HSET', KEYS[5], '#', '')
+end
 return {A[4], 'ok', now, epoch, A[4]}

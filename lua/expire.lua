@@ -82,4 +82,5 @@ end
 if #due > 0 then call('ZREM', KEYS[4], unpack(due)) end
 if #later > 0 then call('ZADD', KEYS[4], 'LT', unpack(later)) end
 local next_due = call('ZRANGE', KEYS[4], '0', '0', 'WITHSCORES')
-return {A[4], 'ok', now, #entry / 2, #buyers, tonumber(next_due[2] or 0)}
+local next_ms = next_due[1] ~= '#' and tonumber(next_due[2]) or 0
+return {A[4], 'ok', now, #entry / 2, #buyers, next_ms}

@@ -21,6 +21,8 @@ if number > 0 and call('HGET', KEYS[2], '#') ~= A[2] then return {A[1], 'torn'} 
 if A[4] == 'clear' then
   call('UNLINK', KEYS[2], KEYS[3], KEYS[4], KEYS[5])
   call('HSET', KEYS[2], '#', A[2])
+  call('ZADD', KEYS[3], 'inf', '#')
+  call('HSET', KEYS[4], '#', '')
 elseif A[4] == 'buyers' then call('HSET', KEYS[2], unpack(A, 5))
 elseif A[4] == 'holds' then call('ZADD', KEYS[3], 'LT', unpack(A, 5))
 elseif A[4] == 'ops' then call('HSET', KEYS[4], unpack(A, 5))

@@ -35,7 +35,9 @@ if done then
   if done ~= mine then return refuse('conflict', now) end
   return {A[4], 'same', now, m[2], m[5], tonumber(m[14])}
 end
-if call('HLEN', KEYS[4]) >= 1000 then return refuse('full', now) end
+local has_guard = call('HGET', KEYS[4], '#')
+if not has_guard and m[8] ~= 'list' then return refuse('fenced') end  -- what was done before is not known any more
+if call('HLEN', KEYS[4]) >= (has_guard and 1001 or 1000) then return refuse('full', now) end
 local total, booked, reopen = tonumber(m[12]), tonumber(m[13]), tonumber(m[14])
 local becomes = total + tonumber(A[6])
 if (becomes < booked and becomes < total) or becomes > 2147483647 then return refuse('booked', now) end

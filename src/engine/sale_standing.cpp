@@ -42,6 +42,8 @@ Judgement judge_fence(const SaleRow& row, const RedisSide& side) {
   if (!side.reads || side.layout.empty()) return fenced("Redis lost a part of the sale's meta");
   if (side.guard != side.epoch_text) return fenced("Redis lost the sale's buyers");
   if (!side.has_journal) return fenced("Redis lost the sale's journal");
+  if (!side.has_holds) return fenced("Redis lost the sale's holds");
+  if (!side.has_operations) return fenced("Redis lost the sale's operations");
   if (side.hist != side.history) return fenced("Redis has another history than the sale");
   if (side.at.epoch != row.fence_epoch)
     return fenced(fmt::format("Redis is at epoch {}, the database at {}", side.at.epoch, row.fence_epoch));
@@ -62,6 +64,8 @@ Result<RedisSide> look_at(ConnectionPool& pool, std::string_view sale, const Loo
       {"HGET", keys.buyers, "#"},
       {"EXISTS", keys.journal},
       {"INFO", "replication"},
+      {"ZSCORE", keys.holds, "#"},
+      {"HGET", keys.ops, "#"},
       {"XRANGE", keys.journal, from, "+", "COUNT", count}};
   if (look.newest) commands.push_back({"XREVRANGE", keys.journal, "+", "-", "COUNT", "1"});
   auto replies = run_commands(pool, Role::primary, sale, commands, deadline);
@@ -74,13 +78,15 @@ Result<RedisSide> look_at(ConnectionPool& pool, std::string_view sale, const Loo
   side.has_journal = (*replies)[2].integer == 1;
   side.is_primary = core::info_field((*replies)[3].text, "role") == "master";
   side.history = core::info_field((*replies)[3].text, "master_replid");
+  side.has_holds = (*replies)[4].type != Reply::Type::nil;
+  side.has_operations = (*replies)[5].type != Reply::Type::nil;
   if (look.count > 0) {  // COUNT 0 is answered by nil
-    auto entries = core::read_entries((*replies)[4]);
+    auto entries = core::read_entries((*replies)[6]);
     if (!entries) return tl::unexpected<Error>(std::move(entries.error()));
     side.entries = std::move(*entries);
   }
-  if (look.newest && !(*replies)[5].elements.empty()) {
-    auto newest = core::read_entries((*replies)[5]);
+  if (look.newest && !(*replies)[7].elements.empty()) {
+    auto newest = core::read_entries((*replies)[7]);
     if (!newest) return tl::unexpected<Error>(std::move(newest.error()));
     side.newest = newest->back().at;
   }

@@ -22,7 +22,9 @@ struct RedisSide {
   bool has_meta = false;
   bool has_journal = false;
   std::string layout, uuid, sink, queue, state, hist, rec, epoch_text;
-  std::string guard;            ///< the buyers' '#'
+  std::string guard;       ///< the buyers' '#'
+  bool has_holds = false;  ///< their '#' is there, like that of the next
+  bool has_operations = false;
   bool reads = false;           ///< epoch, seq and watermark are there and are numbers
   Position at;                  ///< the last entry written
   Position watermark;           ///< the last entry that Redis knows to be in the database

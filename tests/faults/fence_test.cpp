@@ -158,6 +158,27 @@ TEST_CASE("one deleted key fences the sale, and what the others still have is no
   recover_and_sell_the_rest(sale, lost);
 }
 
+TEST_CASE("deleted holds end all the same, and a deleted operation does not count again") {
+  PrivateRedis redis;
+  ServedTerms terms;
+  terms.hold_ms = 300;
+  ServedSale sale(redis, terms);
+  const core::Keys keys(sale.id);
+  sale.sell_to_crowd("stored", 20);
+  CHECK(sale.restock("more", 5) == "ok");
+  SUBCASE("holds") { redis.command({"DEL", keys.holds}); }
+  SUBCASE("operations") { redis.command({"DEL", keys.ops}); }
+  persist(sale);  // the worker misses them and reconciles
+  CHECK(sale.meta("epoch") == "2");
+  CHECK(sale.restock("more", 5) == "same");
+  CHECK(sale.meta("total:1") == "105");
+  CHECK(eventually([&] {
+    persist(sale);
+    return sale.meta("booked:1") == "0";
+  }));
+  CHECK(sale.row().items[0].sold == 0);
+}
+
 TEST_CASE("two reconciles racing rebuild the sale once") {
   PrivateRedis redis;
   ServedSale sale(redis);

@@ -62,7 +62,7 @@ TEST_CASE("create.lua in list mode takes Redis' time as epoch and writes no jour
 
 TEST_CASE("create.lua after its caller's deadline writes nothing") {
   ScriptedSale sale;
-  redis().command({"DEL", sale.keys.meta, sale.keys.buyers, sale.keys.journal});
+  redis().command({"DEL", sale.keys.meta, sale.keys.buyers, sale.keys.journal, sale.keys.holds, sale.keys.ops});
   for (const std::string not_after : {"1", "nan", "inf", "1e18", "-1", "", "0x7fffffffffff", " 9999999999999"}) {
     auto arguments = sale.create_arguments("uuid-1");
     arguments[2] = not_after;
@@ -74,7 +74,7 @@ TEST_CASE("create.lua after its caller's deadline writes nothing") {
 
 TEST_CASE("create.lua takes no number that is none, and no item without its units and limit") {
   ScriptedSale sale;
-  redis().command({"DEL", sale.keys.meta, sale.keys.buyers, sale.keys.journal});
+  redis().command({"DEL", sale.keys.meta, sale.keys.buyers, sale.keys.journal, sale.keys.holds, sale.keys.ops});
   for (const std::size_t place : {0u, 5u, 6u, 7u, 8u, 9u, 10u, 14u, 15u}) {
     for (const std::string number : {"nan", "1e3", "-1", "", "1 ", "999999999999999999999"}) {
       auto arguments = sale.create_arguments("uuid-1");

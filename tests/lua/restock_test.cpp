@@ -61,6 +61,15 @@ TEST_CASE("restock.lua takes the thousandth operation and no more") {
   CHECK(verdict(sale.restock("1", "1", "thousandth")) == "same");
 }
 
+TEST_CASE("restock.lua without its operations does not take a repeated one for new") {
+  const ScriptedSale sale;
+  CHECK(verdict(sale.restock("1", "1", "once")) == "ok");
+  redis().command({"DEL", sale.keys.ops});
+  const std::string total = sale.meta("total:1");
+  CHECK(verdict(sale.restock("1", "1", "once")) == "fenced");
+  CHECK(sale.meta("total:1") == total);
+}
+
 TEST_CASE("restock.lua knows no item that the sale has not") {
   const ScriptedSale sale;
   CHECK(verdict(sale.restock("2", "1", "a")) == "stale");

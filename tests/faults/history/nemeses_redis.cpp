@@ -99,6 +99,15 @@ std::string delete_journal(Stage& stage) {
   return delete_key(stage, core::Keys("spring").journal);
 }
 
+/// Without it nothing would be wrong at once: it is what ends holds.
+std::string delete_holds(Stage& stage) { return delete_key(stage, core::Keys("spring").holds); }
+
+/// Without it a restock that is asked for again would count again.
+std::string delete_operations(Stage& stage) {
+  stage.restock();
+  return delete_key(stage, core::Keys("spring").ops);
+}
+
 std::int64_t redis_seconds(Stage& stage) {
   const std::string text = stage.ask({"EVAL", "return redis.call('TIME')[1]", "0"});
   return text.empty() ? 0 : std::stoll(text);
@@ -154,7 +163,9 @@ Group deletions() {
           {{"all keys flushed", flush_all},
            {"meta deleted", delete_meta},
            {"buyers deleted", delete_buyers},
-           {"journal deleted", delete_journal}}};
+           {"journal deleted", delete_journal},
+           {"holds deleted", delete_holds},
+           {"operations deleted", delete_operations}}};
 }
 
 Group clocks() {

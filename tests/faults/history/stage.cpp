@@ -395,7 +395,7 @@ void Stage::await_rest() {
   const std::string holds = core::Keys(kSale).holds;
   const auto rests = [&] {
     auto reading = sink_->begin(OrderSink::Access::read, in(milliseconds{1000}));
-    if (!reading || ask({"ZCARD", holds}) != "0") return false;
+    if (!reading || ask({"ZCOUNT", holds, "-inf", "(inf"}) != "0") return false;
     const auto row = (*reading)->lock_sale(SaleId{kSale});
     const auto waiting = (*reading)->uncredited(SaleId{kSale}, 1);
     if (!row || !*row || !waiting || !waiting->empty() || !(*row)->rec_uuid.empty()) return false;
