@@ -9,7 +9,7 @@ namespace flashsale::history {
 const std::vector<Group>& groups() {
   static const std::vector<Group> all = {processes(), redis_always(), redis_everysec(), redis_cut(), redis_forgetful(),
                                          failovers(), partitions(),   wires(),          servers(),   deletions(),
-                                         disks(),     databases(),    clocks()};
+                                         disks(),     databases(),    clocks(),         sentinels(), clusters()};
   return all;
 }
 

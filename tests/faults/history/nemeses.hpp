@@ -43,6 +43,8 @@ Group deletions();
 Group disks();
 Group databases();
 Group clocks();
+Group sentinels();
+Group clusters();
 
 /// A night that has been.
 struct Report {

@@ -184,6 +184,10 @@ TEST_SUITE("faults/history") {
     survives("failovers");
   }
 
+  TEST_CASE("failovers of sentinels and of a cluster, and a slot that moves, break no promise of the level") {
+    for (const char* name : {"sentinels", "cluster"}) survives(name);
+  }
+
   TEST_CASE("networks that part, both ways and one way, break no promise of the level") { survives("partitions"); }
 
   TEST_CASE("bytes late, in pieces, lost, doubled or replaced break no promise") { survives("wires"); }

@@ -49,18 +49,6 @@ std::string fresh_dir() {
 
 std::string program(const char* name) { return std::string(FLASHSALE_BIN_DIR) + "/" + name; }
 
-/// A clock's shift in a file that a preloaded shifted_clock.c reads.
-volatile std::int64_t* make_clock(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (fd < 0 || ftruncate(fd, sizeof(std::int64_t)) != 0) throw std::runtime_error("no clock");
-  void* const mapped = mmap(nullptr, sizeof(std::int64_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  close(fd);
-  if (mapped == MAP_FAILED) throw std::runtime_error("no clock");
-  return static_cast<volatile std::int64_t*>(mapped);
-}
-
-void forget_clock(volatile std::int64_t* clock) { munmap(const_cast<std::int64_t*>(clock), sizeof(std::int64_t)); }
-
 Call click(const std::string& buyer, const char* item) {
   Call call{SaleId{kSale}, ItemId{item}, BuyerId{buyer}, RequestId{"click"}};
   call.timeout = milliseconds{1000};
@@ -81,7 +69,8 @@ Stage::Stage(Plan with) : plan(std::move(with)), random_(plan.seed * 2654435761 
   start_nodes();
   create_sale();
   const auto processes = static_cast<std::size_t>(plan.clients + plan.workers);
-  for (std::size_t i = 0; i < processes; ++i) wires_.push_back(std::make_unique<test::WireProxy>(upstream(0)));
+  for (std::size_t i = 0; i < processes && plan.topology == Topology::own; ++i)
+    wires_.push_back(std::make_unique<test::WireProxy>(upstream(0)));
   own_history_ = std::make_unique<Writer>(dir("own.history"));
   clients_.resize(static_cast<std::size_t>(plan.clients));
   workers_.resize(static_cast<std::size_t>(plan.workers));
@@ -93,41 +82,12 @@ Stage::~Stage() {
   clients_.clear();
   workers_.clear();
   sink_.reset();
-  if (shift_ != nullptr) forget_clock(shift_);
+  if (shift_ != nullptr) unmap_clock(shift_);
   if (plan.small_disks)
     for (const char* disk : {"redis-disk", "db-disk"}) umount2(dir(disk).c_str(), MNT_DETACH);
-  for (auto& node : nodes_) node.reset();
   std::error_code ignored;
   std::filesystem::remove_all(dir_, ignored);
 }
-
-void Stage::start_nodes() {
-  std::vector<std::string> arguments = {
-      "--enable-debug-command", "yes", "--repl-backlog-ttl",     "0",   "--repl-diskless-sync-delay",    "0",
-      "--repl-timeout",         "5",   "--busy-reply-threshold", "100", "--auto-aof-rewrite-percentage", "0"};
-  if (plan.fsync != "none") arguments.insert(arguments.end(), {"--appendonly", "yes", "--appendfsync", plan.fsync});
-  if (plan.small_disks) arguments.insert(arguments.end(), {"--dir", dir("redis-disk")});
-  std::string preload;
-  if (plan.shifted_clock) {
-    shift_ = make_clock(dir("clock"));
-    preload = FLASHSALE_SHIFTED_CLOCK;
-    setenv("SHIFTED_CLOCK", dir("clock").c_str(), 1);
-  }
-  const test::Tcp tcp = plan.own_network ? test::Tcp::own_network : test::Tcp::yes;
-  for (std::size_t i = 0; i < (plan.replica ? 2 : 1); ++i) {
-    nodes_[i] = std::make_unique<test::PrivateRedis>(arguments, tcp, preload);
-    if (!plan.own_network)
-      links_[i] = std::make_unique<test::WireProxy>(fmt::format("127.0.0.1:{}", nodes_[i]->port()), test::Tcp::yes);
-  }
-  if (plan.own_network) connect_nodes(nodes_[0]->pid(), nodes_[1]->pid());
-  if (plan.replica) follow(1);
-}
-
-std::string Stage::upstream(std::size_t node) const {
-  return plan.own_network ? fmt::format("{}:6379", address_of_node(node)) : nodes_[node]->socket_path();
-}
-
-std::shared_ptr<ConnectionPool> Stage::pool() { return must(make_pool(primary().url())); }
 
 void Stage::create_sale() {
   SaleController controller(pool(), sink_);
@@ -135,7 +95,7 @@ void Stage::create_sale() {
   sale.item(ItemId{"shoe"}, kShoes, 2).item(ItemId{"hat"}, kHats, 3);
   sale.hold = plan.hold;
   sale.probe = kProbe;
-  sale.replicas = plan.replica ? 1 : 0;
+  sale.replicas = replicas();
   night.first_totals = {{"shoe", kShoes}, {"hat", kHats}};
   if (plan.shifted_clock) {  // opens by the clock that will be set
     using std::chrono::system_clock;
@@ -152,16 +112,16 @@ void Stage::restart_client(std::size_t i, std::int64_t clock_shift_ms) {
   std::vector<std::string> environment = {"FLASHSALE_PLANT=" + plan.plant};
   if (clock_shift_ms != 0) {
     const std::string clock = dir(fmt::format("clock-{}", number));
-    volatile std::int64_t* const shift = make_clock(clock);
+    volatile std::int64_t* const shift = map_clock(clock);
     *shift = clock_shift_ms;
-    forget_clock(shift);
+    unmap_clock(shift);
     environment.insert(environment.end(), {"LD_PRELOAD=" FLASHSALE_SHIFTED_CLOCK, "SHIFTED_CLOCK=" + clock});
   }
   histories_.push_back(dir(fmt::format("client-{}.history", number)));
   const char* const name = plan.plant.empty() ? "history_actor" : "history_actor_planted";
   clients_[i] = std::make_unique<test::Process>(
       program(name),
-      std::vector<std::string>{"client", wires_[i]->url(), fmt::format("c{}", number),
+      std::vector<std::string>{"client", url(i), fmt::format("c{}", number),
                                std::to_string(plan.seed * 100'000 + number * 10'000), histories_.back(), plan.levels,
                                std::to_string(plan.pace_ms), std::to_string(plan.threads), plan.lie},
       environment);
@@ -171,30 +131,8 @@ void Stage::restart_worker(std::size_t i, const std::string& crash_at) {
   const char* const name = plan.plant.empty() ? "history_actor" : "history_actor_planted";
   const auto wire = static_cast<std::size_t>(plan.clients) + i;
   workers_[i] = std::make_unique<test::Process>(
-      program(name), std::vector<std::string>{"worker", wires_[wire]->url(), db_url_, kSale},
+      program(name), std::vector<std::string>{"worker", url(wire), db_url_, kSale},
       std::vector<std::string>{"FLASHSALE_PLANT=" + plan.plant, "FLASHSALE_CRASH_AT=" + crash_at});
-}
-
-void Stage::follow(std::size_t node) {
-  const std::size_t other = 1 - node;
-  const std::string host = plan.own_network ? replication_address_of_node(other) : "127.0.0.1";
-  const std::string port = plan.own_network ? "6379" : std::to_string(links_[other]->port());
-  nodes_[node]->command({"REPLICAOF", host, port});
-  nodes_[node]->wait_linked();
-}
-
-void Stage::promote(const std::vector<std::size_t>& left_behind) {
-  replica().command({"REPLICAOF", "NO", "ONE"});
-  primary_ = 1 - primary_;
-  for (std::size_t i = 0; i < wires_.size(); ++i)
-    if (std::find(left_behind.begin(), left_behind.end(), i) == left_behind.end())
-      wires_[i]->redirect(upstream(primary_));
-}
-
-void Stage::reunite() {
-  for (auto& wire : wires_) wire->redirect(upstream(primary_));
-  if (replica().pid() < 0) replica().start();
-  follow(1 - primary_);
 }
 
 std::string Stage::role(test::PrivateRedis& node) {
@@ -212,6 +150,16 @@ std::string Stage::sees_shifted_clock(std::size_t i) {
   });
   return mapped ? "mapped by pid " + std::to_string(clients_[i]->pid()) : std::string();
 }
+
+std::string Stage::ask(const std::vector<std::string_view>& command) {
+  try {
+    return ask(primary(), command);
+  } catch (const std::runtime_error&) {  // there is none just now
+    return {};
+  }
+}
+
+std::string Stage::meta(std::string_view field) { return ask({"HGET", core::Keys(kSale).meta, field}); }
 
 std::string Stage::ask(test::PrivateRedis& node, const std::vector<std::string_view>& command) {
   try {
@@ -344,8 +292,7 @@ void Stage::heal() {
   for (auto& process : clients_) process->signal(SIGCONT);
   for (auto& process : workers_) process->signal(SIGCONT);
   if (server_ != nullptr && server_->pid() < 0) server_->start();
-  if (primary().pid() < 0) primary().start();
-  if (plan.replica) reunite();
+  heal_servers();
   for (std::size_t i = 0; i < workers_.size(); ++i)
     if (workers_[i]->await_end(milliseconds{0})) restart_worker(i);
 }

@@ -15,19 +15,24 @@
 #include "support/private_postgres.hpp"
 #include "support/private_redis.hpp"
 #include "support/process.hpp"
+#include "support/topologies.hpp"
 #include "support/wire_proxy.hpp"
 
 namespace flashsale::history {
+
+/// `own`: one Redis, or two, behind wires of ours. The others are what they are in real life, without wires.
+enum class Topology : std::uint8_t { own, sentinels, cluster };
 
 struct Plan {
   std::uint64_t seed = 1;
   bool postgres = false;         ///< else SQLite
   std::string fsync = "always";  ///< Redis' appendfsync; "none": it keeps nothing
-  bool replica = false;          ///< one that follows
-  bool own_network = false;      ///< each Redis in a network namespace of its own; see run_apart
-  bool small_disks = false;      ///< Redis' and the database's files on tmpfs of a few MiB; see run_apart
-  bool shifted_clock = false;    ///< Redis' clock can be set
-  milliseconds hold{0};          ///< of the sale
+  Topology topology = Topology::own;
+  bool replica = false;        ///< one that follows
+  bool own_network = false;    ///< each Redis in a network namespace of its own; see run_apart
+  bool small_disks = false;    ///< Redis' and the database's files on tmpfs of a few MiB; see run_apart
+  bool shifted_clock = false;  ///< Redis' clock can be set
+  milliseconds hold{0};        ///< of the sale
   int clients = 3, threads = 3, workers = 2;
   int pace_ms = 6;  ///< the mean pause of a client's thread after each call
   std::string levels = "primary,database";
@@ -36,6 +41,10 @@ struct Plan {
   std::string plant;              ///< a guard taken out of a script: see planted_scripts.cpp
   milliseconds patience{60'000};  ///< for everything that heals by itself
 };
+
+/// The shift of a clock, in a file that a preloaded shifted_clock.c reads.
+volatile std::int64_t* map_clock(const std::string& path);
+void unmap_clock(volatile std::int64_t* clock);
 
 /// A fault that was made, and what proves it.
 struct Struck {
@@ -64,7 +73,9 @@ class Stage {
   Verdict finish();
 
   // What nemeses harm.
-  test::PrivateRedis& primary() { return *nodes_[primary_]; }
+  test::PrivateRedis& primary();  ///< throws std::runtime_error if there is none for long
+  test::SentinelSetup& sentinels() { return *sentinels_; }
+  test::ClusterSetup& cluster() { return *cluster_; }
   test::PrivateRedis& replica() { return *nodes_[1 - primary_]; }
   std::size_t primary_number() const { return primary_; }
   test::WireProxy& wire(std::size_t process) { return *wires_[process]; }  ///< of clients, then of workers
@@ -87,9 +98,9 @@ class Stage {
   std::string sees_shifted_clock(std::size_t client);
 
   /// One command to the primary; its text, or its integer as text; empty where that failed.
-  std::string ask(const std::vector<std::string_view>& command) { return ask(primary(), command); }
+  std::string ask(const std::vector<std::string_view>& command);
   std::string ask(test::PrivateRedis& node, const std::vector<std::string_view>& command);
-  std::string meta(std::string_view field) { return meta(primary(), field); }
+  std::string meta(std::string_view field);
   std::string meta(test::PrivateRedis& node, std::string_view field);
   std::int64_t seq(test::PrivateRedis& node);
   std::string role(test::PrivateRedis& node);  ///< "master" or "slave"
@@ -109,6 +120,9 @@ class Stage {
 
  private:
   std::string upstream(std::size_t node) const;
+  std::string url(std::size_t process) const;
+  std::uint32_t replicas() const;
+  void heal_servers();
   std::shared_ptr<ConnectionPool> pool();
   void start_nodes();
   void create_sale();
@@ -133,6 +147,8 @@ class Stage {
   std::string db_url_;
   std::shared_ptr<OrderSink> sink_;
   volatile std::int64_t* shift_ = nullptr;
+  std::unique_ptr<test::SentinelSetup> sentinels_;
+  std::unique_ptr<test::ClusterSetup> cluster_;
   std::unique_ptr<test::PrivateRedis> nodes_[2];
   std::unique_ptr<test::WireProxy> links_[2];
   std::size_t primary_ = 0;

@@ -1,0 +1,131 @@
+// Sentinels and a cluster, as they fail over by themselves and by command, and slots that move.
+#include <fmt/format.h>
+
+#include "core/keyspace.hpp"
+#include "faults/history/nemeses.hpp"
+
+namespace flashsale::history {
+namespace {
+
+void shape(Plan& plan, Topology topology) {
+  plan.topology = topology;
+  plan.levels = "primary,replicas,database";
+  plan.hold = plan.seed % 2 == 0 ? milliseconds{0} : milliseconds{1500};
+}
+
+/// Another server than `old` is the primary, and the sale is open there under a later epoch.
+std::string await_successor(Stage& stage, std::uint16_t old, std::uint64_t epoch) {
+  if (!stage.await([&] { return stage.primary().port() != old; })) return {};
+  const std::uint16_t now = stage.primary().port();
+  const std::string risen = stage.await_epoch_after(epoch);
+  return risen.empty() ? risen : fmt::format("primary :{} -> :{}, {}", old, now, risen);
+}
+
+template <class Act>
+std::string fail_over(Stage& stage, Act act) {
+  stage.night.forgot_primary = true;
+  const std::uint64_t epoch = stage.epoch();
+  test::PrivateRedis& old = stage.primary();
+  if (!act(old)) return {};
+  return await_successor(stage, old.port(), epoch);
+}
+
+std::string sentinel_by_command(Stage& stage) {
+  const std::string proof = fail_over(stage, [&](test::PrivateRedis&) {
+    // Refused until the sentinels have seen the replicas' state since the last one.
+    return stage.await([&] {
+      return stage.ask(*stage.sentinels().sentinels[0], {"SENTINEL", "FAILOVER", "shop"}) == "OK";
+    });
+  });
+  stage.sentinels().wait_whole();
+  return proof;
+}
+
+std::string sentinel_by_kill(Stage& stage) {
+  test::PrivateRedis* killed = nullptr;
+  const std::string proof = fail_over(stage, [&](test::PrivateRedis& old) {
+    killed = &old;
+    old.kill_now();
+    return true;
+  });
+  killed->start();
+  stage.sentinels().wait_whole();
+  return proof;
+}
+
+std::string sentinel_zombie(Stage& stage) {
+  stage.night.had_zombie = true;
+  test::PrivateRedis* stopped = nullptr;
+  const std::string proof = fail_over(stage, [&](test::PrivateRedis& old) {
+    stopped = &old;
+    old.pause();
+    return true;
+  });
+  stopped->resume();  // and still takes itself for the primary
+  stage.pass(milliseconds{500});
+  stage.sentinels().wait_whole();
+  return proof;
+}
+
+std::uint16_t slot() { return core::slot_of("spring"); }
+
+/// Asked again where it came to nothing: a replica gives up after some seconds.
+std::string cluster_by_command(Stage& stage) {
+  return fail_over(stage, [&](test::PrivateRedis& old) {
+    return stage.await([&] {
+      stage.ask(stage.cluster().replica_of(slot()), {"CLUSTER", "FAILOVER"});
+      return test::eventually([&] { return &stage.primary() != &old; }, milliseconds{6000});
+    });
+  });
+}
+
+std::string cluster_by_takeover(Stage& stage) {
+  test::PrivateRedis& replica = stage.cluster().replica_of(slot());
+  return fail_over(stage, [&](test::PrivateRedis&) {
+    return stage.ask(replica, {"CLUSTER", "FAILOVER", "TAKEOVER"}) == "OK";
+  });
+}
+
+std::string cluster_by_kill(Stage& stage) {
+  test::PrivateRedis* killed = nullptr;
+  const std::string proof = fail_over(stage, [&](test::PrivateRedis& old) {
+    killed = &old;
+    stage.cluster().replica_of(slot());  // waits for one
+    old.kill_now();
+    return true;
+  });
+  killed->start();
+  stage.cluster().wait_ok();
+  return proof;
+}
+
+/// Every key goes, one by one, while the sale goes on: nothing may be lost by it.
+std::string move_slot(Stage& stage) {
+  const std::uint64_t epoch = stage.epoch();
+  const std::uint16_t old = stage.primary().port();
+  stage.cluster().move_slot(slot());
+  return await_successor(stage, old, epoch);
+}
+
+}  // namespace
+
+Group sentinels() {
+  return {"sentinels",
+          [](Plan& plan) { shape(plan, Topology::sentinels); },
+          false,
+          {{"Sentinel failover by command", sentinel_by_command},
+           {"Sentinel failover by kill", sentinel_by_kill},
+           {"Sentinel failover, a zombie left", sentinel_zombie}}};
+}
+
+Group clusters() {
+  return {"cluster",
+          [](Plan& plan) { shape(plan, Topology::cluster); },
+          false,
+          {{"cluster failover by command", cluster_by_command},
+           {"cluster failover by takeover", cluster_by_takeover},
+           {"cluster failover by kill", cluster_by_kill},
+           {"slot moved", move_slot}}};
+}
+
+}  // namespace flashsale::history
