@@ -13,9 +13,16 @@ void shape(Plan& plan, Topology topology) {
   plan.hold = plan.seed % 2 == 0 ? milliseconds{0} : milliseconds{1500};
 }
 
+/// As the sentinels name it, who ask no server that stands still.
+std::uint16_t named_primary(Stage& stage) {
+  if (stage.plan.topology != Topology::sentinels) return stage.primary().port();
+  const Reply named = stage.sentinels().sentinels[0]->command({"SENTINEL", "GET-MASTER-ADDR-BY-NAME", "shop"});
+  return static_cast<std::uint16_t>(std::stoi(named.elements.at(1).text));
+}
+
 /// Another server than `old` is the primary, and the sale is open there under a later epoch.
 std::string await_successor(Stage& stage, std::uint16_t old, std::uint64_t epoch) {
-  if (!stage.await([&] { return stage.primary().port() != old; })) return {};
+  if (!stage.await([&] { return named_primary(stage) != old; })) return {};
   const std::uint16_t now = stage.primary().port();
   const std::string risen = stage.await_epoch_after(epoch);
   return risen.empty() ? risen : fmt::format("primary :{} -> :{}, {}", old, now, risen);
