@@ -29,10 +29,10 @@ constexpr std::array kParties{
           "+wait +hgetall +hmget +hget +hset +xadd +zadd +zrem +lpush +get +getrange"},
     Party{"worker", "carries orders into the database, rebuilds a sale, publishes the filter", "~fs:*",
           "+script|load +script|exists +wait +hgetall +hmget +hget +hset +hdel +hlen +exists +xadd +xrange +xrevrange "
-          "+xlen +xtrim +zadd +zrem +zrange +zcard +llen +get +getrange +set +unlink +hscan"},
+          "+xlen +xtrim +zadd +zrem +zrange +zscore +zcard +llen +get +getrange +set +unlink +hscan"},
     Party{"controller", "creates, opens, pauses, restocks, reconciles and retires sales", "~fs:*",
           "+script|load +script|exists +wait +hgetall +hmget +hget +hset +hdel +hlen +exists +xadd +xrange +xrevrange "
-          "+xlen +xtrim +zadd +zrem +zrange +zcard +llen +get +getrange +set +unlink +hscan"},
+          "+xlen +xtrim +zadd +zrem +zrange +zscore +zcard +llen +get +getrange +set +unlink +hscan"},
     Party{"consumer", "takes orders out of a sale's list (list mode)",
           "~fs:{*}:orders ~fs:{*}:orders:taken:* ~fs:{*}:consumers",
           "+script|load +eval +blmove +lmove +lrem +llen +zadd +zscore +zrange +zrem"},
