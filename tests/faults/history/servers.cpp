@@ -1,7 +1,6 @@
 // The Redis servers of a night.
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -108,7 +107,7 @@ void Stage::heal_servers() {
   }
   for (auto& server : sentinels_ ? sentinels_->servers : cluster_->nodes) {
     if (server->pid() < 0) server->start();
-    kill(server->pid(), SIGCONT);
+    server->resume();
   }
   if (sentinels_) sentinels_->wait_whole();
   if (cluster_) cluster_->wait_ok();

@@ -325,7 +325,8 @@ void Stage::sell_out() {
     return answer;
   };
   bool is_sold_out = false;
-  for (int i = 0; i < 3000 && !is_sold_out; ++i) {
+  const Deadline until = in(plan.patience);
+  for (int i = 0; !is_sold_out && Deadline::clock::now() < until; ++i) {
     const std::string buyer = fmt::format("last-{}", i);
     Call call = click(buyer, "shoe");
     const auto answer = tell(call, [&] { return gate.reserve(call); });
