@@ -66,7 +66,8 @@ Step CallFlow::replied(const Reply& reply) {
     case ErrorReply::other:
       break;
   }
-  return give_up(ErrorCode::protocol, reply.text, Effect::none);
+  // Whoever said that, Redis or a proxy that lost it, may have said so after the script had run.
+  return give_up(ErrorCode::protocol, reply.text, Effect::unknown);
 }
 
 Step CallFlow::loaded(const Reply& reply) {

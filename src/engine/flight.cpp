@@ -526,7 +526,8 @@ void Flight::settle_refused() {
 void Flight::settle_failed() {
   if (flow_.writes_refused() && !looking_) return settle_refused();
   if (aboard_.empty()) lane_.board(aboard_, heading_, milliseconds{0});
-  if (flow_.error().effect == Effect::unknown && flow_.error().code == ErrorCode::internal) mark_unknown();
+  const bool may_have_run = flow_.error().code == ErrorCode::internal || flow_.error().code == ErrorCode::protocol;
+  if (flow_.error().effect == Effect::unknown && may_have_run) mark_unknown();
   lane_.disembark(aboard_, ashore_);
   for (Request* request : ashore_)
     if (request != nullptr) lane_.answer(request, fail(flow_.error().code, flow_.error().detail, request->effect));

@@ -54,13 +54,21 @@ TEST_SUITE("core/call_flow") {
           Row{"UNBLOCKED force unblock", Step::pause, Heard::not_primary}, Row{"BUSY Redis is busy", Step::pause, {}},
           Row{"OOM command not allowed", Step::fail, {}}, Row{"NOREPLICAS Not enough good replicas", Step::fail, {}},
           Row{"MISCONF Redis is configured", Step::fail, {}}, Row{"NOPERM this user", Step::fail, {}},
-          Row{"NOAUTH Authentication required.", Step::fail, {}}, Row{"ERR something else", Step::fail, {}}}) {
+          Row{"NOAUTH Authentication required.", Step::fail, {}}}) {
       CAPTURE(row.text);
       CallFlow flow = leased_flow();
       CHECK(flow.replied(error(row.text)) == row.step);
       CHECK(flow.heard() == row.heard);
       CHECK(flow.effect() == Effect::none);
     }
+  }
+
+  TEST_CASE(
+      "after an error that nobody knows the script may have run: Redis may have said so, or a proxy that lost it") {
+    CallFlow flow = leased_flow();
+    CHECK(flow.replied(error("ERR upstream failure")) == Step::fail);
+    CHECK(flow.error().code == ErrorCode::protocol);
+    CHECK(flow.effect() == Effect::unknown);
   }
 
   TEST_CASE("no code of Redis reaches a caller: what passes is told in words") {

@@ -112,6 +112,20 @@ TEST_SUITE("faults/wire") {
     }
   }
 
+  TEST_CASE("an error that nobody knows is no proof that nothing was sold: its effect is unknown") {
+    Line line;
+    StockGate gate(line.pool);
+    REQUIRE(gate.reserve(buy("warm")));
+    line.proxy.replace_next_reply("-ERR upstream failure\r\n");
+    const auto unknown = gate.reserve(buy("r1"));
+    REQUIRE_FALSE(unknown);
+    CHECK(unknown.error().code == ErrorCode::protocol);
+    CHECK(unknown.error().effect == Effect::unknown);
+    CHECK(line.booked() == 2);
+    CHECK(gate.reserve(buy("r1"))->outcome == Outcome::already_reserved);
+    CHECK(line.booked() == 2);
+  }
+
   TEST_CASE("byte by byte is slow, but nothing else") {
     Line line;
     StockGate gate(line.pool);
