@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/scripts.hpp"
+
 namespace flashsale::simulation {
 namespace {
 
@@ -104,6 +106,14 @@ void Network::deliver_later(std::size_t at, std::vector<Words> commands) {
   late_.push_back({now_ms_ + 1 + static_cast<std::int64_t>(below(1200)), at, std::move(commands)});
 }
 
+/// A late copy of a batch that won something although its `not_after` had passed by the clock of its node.
+bool Network::wins_after_deadline(const Words& words, const Reply& reply, std::int64_t now_ms) {
+  if (words[0] != "EVALSHA" || words[1] != core::script("reserve").sha1) return false;
+  const std::string& not_after = words.at(5 + std::stoul(words[2]));
+  return reply.elements.size() > 4 && reply.elements[4].text.find('a') != std::string::npos &&
+         now_ms > std::stoll(not_after);
+}
+
 void Network::sleep_until(std::chrono::steady_clock::time_point wake) {
   const auto wake_ms = std::chrono::ceil<milliseconds>(wake.time_since_epoch()).count();
   while (!late_.empty()) {
@@ -115,7 +125,8 @@ void Network::sleep_until(std::chrono::steady_clock::time_point wake) {
     now_ms_ = std::max(now_ms_, late.due_ms);
     ++seen["delivered late"];
     if (up_[late.node])
-      for (const Words& words : late.commands) serve(late.node, words);
+      for (const Words& words : late.commands)
+        if (wins_after_deadline(words, serve(late.node, words), node_ms(late.node))) ++seen["won after its deadline"];
   }
   now_ms_ = std::max(now_ms_, wake_ms);
   if (!faults_.lag || now_ms_ >= frozen_until_ms_ || healed_) replicate();

@@ -85,6 +85,7 @@ class Network : public util::SimulatedWorld {
   void restart();
   void forget();
   std::int64_t node_ms(std::size_t at) const;
+  static bool wins_after_deadline(const Words& words, const Reply& reply, std::int64_t now_ms);
 
   util::Random random_;
   const Faults faults_;

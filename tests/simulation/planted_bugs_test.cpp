@@ -11,7 +11,7 @@ namespace flashsale::simulation {
 namespace {
 
 constexpr int kSeedsMax = 20;
-constexpr int kSteps = 240;
+constexpr int kSteps = 60;
 
 struct PlantedBug {
   const char* name;

@@ -502,6 +502,7 @@ void World::check() {
   const test::MemoryRows all = rows_->rows();
   const auto sale = all.find(std::string_view(kSale));
   if (sale == all.end()) return violate("the database has no sale");
+  if (network_.seen.count("won after its deadline") > 0) violate("a batch won after its callers' deadline");
   check_items(sale->second);
   check_buyers(sale->second);
   check_answers(sale->second);
