@@ -5,8 +5,8 @@ with all its guarantees, one request a call.
 
 usage: benchmarks/python_bench.py [--rounds N] [--calls N] [--json]
 
-Both sides take turns on one private Redis behind a unix socket, each with a sale of its own; prints medians. Exits 1 if either
-sold another number than it accepted. Needs the release preset (FLASHSALE_LIB names another library).
+Both sides take turns on one private Redis behind a unix socket, each with a sale of its own; prints medians. Exits 1 if
+either sold another number than it accepted. Needs the release preset (FLASHSALE_LIB names another library).
 """
 
 from __future__ import annotations
