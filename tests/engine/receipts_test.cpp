@@ -321,7 +321,10 @@ TEST_CASE("what is handed in after the sale went on stays lost, and is named") {
   redis.command({"HSET", core::Keys(sale.id).meta, "hist", "0123"});
   REQUIRE(engine::reconcile(sale.pool, sale.sink, sale.id, soon()));
   CHECK(sale.orders().empty());
-  CHECK(gate.reserve(call)->outcome == Outcome::reserved);
+  CHECK(eventually([&] {  // not_started until the reopened sale's probe time is over
+    const auto answer = gate.reserve(call);
+    return answer && answer->outcome == Outcome::reserved;
+  }));
 }
 
 TEST_CASE("receipts of an epoch under which the sale was reopened since come too late") {

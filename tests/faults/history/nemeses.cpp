@@ -41,7 +41,7 @@ Report run_night(const Group& group, Plan plan, const std::vector<Nemesis>& whic
     report.ran = run_apart(night);
   else
     night();
-  report.seconds = (monotonic_ns() - from) / 1'000'000'000;
+  report.seconds = (monotonic_ns() - from + 500'000'000) / 1'000'000'000;
   return report;
 }
 
