@@ -78,7 +78,7 @@ std::string sell_on_both_sides(Stage& stage, const std::vector<std::size_t>& lef
   std::int64_t last = stage.seq(old), sold = 0;
   std::string old_epoch;
   stage.promote(left_behind);
-  for (int i = 0; i < 20; ++i) {
+  for (int i = 0; i < 20 || (sold < 10 && i < 200 && left_behind.size() == 1); ++i) {
     stage.pass(milliseconds(10 + stage.roll(40)));
     const std::int64_t seq = stage.seq(old);
     sold += std::max<std::int64_t>(seq - last, 0);  // a worker may have reconciled it: it counts from 0 then
