@@ -485,7 +485,9 @@ Level Flight::wanted(const Request& request) const {
 // Only what asserts an order's state has a level; `at` is the entry that must have reached it.
 void Flight::conclude(Request* request, Result<Answer> answer, Position at) {
   const Level level = wanted(*request);
-  if (request->checking && !(answer && answer->order)) {  // Redis lost it under a new epoch: ask as at first
+  const bool same_epoch = request->needs.epoch == at.epoch;
+  if (request->checking && !(answer && answer->order && same_epoch)) {
+    // Redis was rebuilt meanwhile. That it has the order says nothing of what was done to it: ask as at first.
     request->checking = false;
     return lane_.put_off(request, milliseconds{0});
   }
@@ -494,10 +496,11 @@ void Flight::conclude(Request* request, Result<Answer> answer, Position at) {
     answer->level = Level::database;  // it is the database that said so
     return lane_.answer(request, answer);
   }
-  // Asked once more, it still is what this very call won or moved, unless somebody gave it back meanwhile.
-  const bool same = request->decided.order == answer->order;
+  // Asked once more, it still is what this very call won or moved, unless somebody gave it back meanwhile; but what was
+  // moved under another epoch may have been lost with it.
+  const bool same = request->decided.order == answer->order && (same_epoch || request->verb == Verb::reserve);
   if (same && (answer->holds_stock() || !request->decided.holds_stock())) *answer = request->decided;
-  const bool reached = level == Level::replicas ? waited_ : request->checking && request->needs.epoch == at.epoch;
+  const bool reached = level == Level::replicas ? waited_ : request->checking;
   if (!reached) return hold_back(request, *answer, at);
   answer->level = level;
   lane_.answer(request, answer);

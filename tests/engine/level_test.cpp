@@ -7,12 +7,14 @@
 #include <thread>
 
 #include "core/keyspace.hpp"
+#include "flashsale/metrics.hpp"
 #include "flashsale/order_worker.hpp"
 #include "flashsale/redis.hpp"
 #include "flashsale/stock_gate.hpp"
 #include "support/process.hpp"
 #include "support/raw_sale.hpp"
 #include "support/served_sale.hpp"
+#include "support/wire_proxy.hpp"
 
 using namespace flashsale;
 using namespace flashsale::test;
@@ -264,5 +266,34 @@ TEST_SUITE("engine/level") {
     const Answer resolved =
         must(gate.resolve({SaleId{"autumn"}, BuyerId{"bob"}, RequestId{"r1"}}, {kLong, Level::replicas}));
     CHECK(resolved.level == Level::replicas);
+  }
+
+  TEST_CASE("a confirm that is lost while it waits for the replicas is made again, never told by its order alone") {
+    PrivateRedis primary({"--repl-diskless-sync-delay", "0"}, Tcp::yes), replica({}, Tcp::yes);
+    replica.replica_of(primary);
+    ServedSale sale(primary);
+    WireProxy wire(primary.socket_path());
+    StockGate gate(make_pool(wire.url()).value());
+    REQUIRE(gate.reserve(click("ann", Level::primary, kLong)));
+    OrderWorker worker(sale.pool, sale.sink, {}, {sale.id});
+    REQUIRE(worker.drain(soon()));
+    const auto is_confirmed_in_redis = [&] {
+      return sale.hash(core::Keys(sale.id).buyers)["ann"].find(" c") != std::string::npos;
+    };
+    send_signal(replica.pid(), SIGSTOP);
+    const auto batches = metrics().batches;
+    auto waiting = std::async(std::launch::async, [&] { return gate.confirm(order("ann"), {kLong, Level::replicas}); });
+    REQUIRE(eventually(is_confirmed_in_redis));
+    REQUIRE(eventually([&] { return metrics().batches > batches; }));  // the first WAIT was in vain
+    wire.stall();                   // else it might hear that the sale is fenced, and say no more than `pending`
+    primary.command({"FLUSHALL"});  // the database has the order, but not its confirm
+    REQUIRE(worker.drain(soon()));
+    wire.pass();
+    CHECK(sale.meta("epoch") == "2");
+    send_signal(replica.pid(), SIGCONT);
+    const Answer answer = must(waiting.get());
+    CHECK(answer.outcome == Outcome::confirmed);
+    CHECK(answer.level == Level::replicas);
+    CHECK(is_confirmed_in_redis());
   }
 }

@@ -205,8 +205,8 @@ class Checker {
     const bool may_be_undone = night_.forgot_primary && op.reached == Level::primary;
     if (may_be_undone || purchase.has_lost_order || night_.had_zombie) return;
     if (purchase.row != nullptr && purchase.row->state != *state)
-      violate("I6 {} {} was told {}, and is {}", request.first, request.second, name(op.outcome),
-              name(purchase.row->state));
+      violate("I6 {} {} was told {} at level {}, and is {}", request.first, request.second, name(op.outcome),
+              name(op.reached), name(purchase.row->state));
   }
 
   void check_redis() {

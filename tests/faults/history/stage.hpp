@@ -69,7 +69,8 @@ class Stage {
   void pause_a_while();
   void restock();
 
-  /// Heals everything, sells the rest, and judges. Once.
+  /// Heals everything, sells the rest, and judges. Once. With FLASHSALE_KEEP in the environment the folder of a night
+  /// with violations stays, and is named.
   Verdict finish();
 
   // What nemeses harm.
@@ -157,6 +158,7 @@ class Stage {
   std::vector<std::string> histories_;
   std::unique_ptr<Writer> own_history_;
   int restocks_ = 0, probes_ = 0;
+  bool keeps_ = false;
 };
 
 }  // namespace flashsale::history
