@@ -101,7 +101,8 @@ BLOCKED = {
 @pytest.mark.parametrize("call", BLOCKED.values(), ids=BLOCKED)
 def test_ctrl_c_ends_a_wait_long_before_its_deadline(call: str, silent_url: str, tmp_path: Path) -> None:
     program = """
-        import asyncio, sys, flashsale, flashsale.aio
+        import asyncio, signal, sys, flashsale, flashsale.aio
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits it ignored
         pool = flashsale.Pool(sys.argv[1], connect_timeout_ms=30000)
         def sink():
             return flashsale.make_sink(sys.argv[2])
