@@ -197,7 +197,8 @@ if x > 0 then
       '1 reserve ' .. A[4] .. ' ' .. m[10] .. format(' %d %d', now, hold_until), 'i', concat(names, ' '), unpack(q))
     if added ~= id then return refuse('fenced', now) end
   end
-  local u = {'seq', seq, 'link', A[4], 'last_ms', format('%d', now), 'held', format('%d', (m[18] or 0) + #z)}
+  local u = {'seq', seq, 'link', A[4], 'last_ms', format('%d', now)}
+  if #z > 0 then u[7], u[8] = 'held', format('%d', (m[18] or 0) + #z) end
   for j = 1, k do
     if left[j] ~= before[j] then
       local f = #u

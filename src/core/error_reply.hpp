@@ -18,7 +18,7 @@ enum class ErrorReply : std::uint8_t {
   denied,            ///< NOAUTH, WRONGPASS, NOPERM: nothing ran; a person must act
   denied_in_script,  ///< the script ran into a command or key that we may not use; what was written stays
   in_script,         ///< raised inside a script: Redis does not roll back, so what was written stays
-  other,             ///< anything else, before a script ran
+  other,             ///< anything else; whether a script ran before is not known
 };
 
 /// Sorts an error's text by its first word; an error out of a running script says so in its own text.

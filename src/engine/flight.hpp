@@ -35,6 +35,8 @@ class Flight {
   void abandon(ErrorCode code, std::string_view detail);
 
  private:
+  static constexpr milliseconds kPutOff{5};  // before an open question is asked again
+
   core::Step lease(Deadline patience);
   core::Step send();
   core::Step load();
@@ -72,6 +74,8 @@ class Flight {
   void settle_refused();
   void settle_failed();
   void answer_all(const Result<Answer>& answer);
+  void answer_fenced();
+  core::Step left_behind();
   bool is_open(const Request& request, const Result<Answer>& answer, std::int64_t now_ms) const;
 
   LaneShared& shared_;

@@ -1,0 +1,222 @@
+// What a batch came to: each request of it is answered, held back for its level, or put off to be asked again.
+#include <algorithm>
+
+#include "core/sale_meta.hpp"
+#include "engine/counters.hpp"
+#include "engine/flight.hpp"
+#include "engine/lane.hpp"
+#include "engine/node_clock.hpp"
+#include "util/deadline.hpp"
+
+namespace flashsale::engine {
+namespace {
+
+constexpr milliseconds kFencedRetry{1000};   // what a reconcile takes, about
+constexpr milliseconds kFilterPatience{50};  // everybody was answered; only the lane waits
+
+/// True for what Redis does not remember: a copy of the request may still be judged otherwise.
+bool is_refusal(const Result<Answer>& answer) {
+  return answer && (answer->outcome >= Outcome::not_started || answer->outcome == Outcome::not_reserved);
+}
+
+/// True for what a replica may not say: a refusal; and an expiry, which the clock told it while it has not heard yet
+/// that the order was confirmed in time.
+bool is_for_primary(const Result<Answer>& answer) {
+  return is_refusal(answer) || (answer && answer->outcome == Outcome::expired);
+}
+
+}  // namespace
+
+void Flight::answer_fenced() {
+  Answer answer;
+  answer.outcome = Outcome::paused;
+  answer.reason = PauseReason::fenced;
+  answer.retry_after_ms = kFencedRetry.count();
+  answer_all(answer);
+}
+
+/// What follows where the node says, in whatever way, that it decides nothing any more.
+core::Step Flight::left_behind() {
+  Reply reply;
+  reply.type = Reply::Type::error;
+  reply.text = "READONLY the node was left behind";
+  return flow_.replied(reply);
+}
+
+void Flight::answer_all(const Result<Answer>& answer) {
+  lane_.disembark(aboard_, ashore_);
+  if (shared_.receipts && answer && answer->reason == PauseReason::fenced)
+    shared_.receipts->heard_fenced(heading_.sale);
+  const std::int64_t now_ms = util::steady_ms() + lease_->clock.ahead_ms;
+  for (Request* request : ashore_) {
+    if (request == nullptr) continue;
+    if (is_open(*request, answer, now_ms))
+      lane_.put_off(request, kPutOff);
+    else
+      lane_.answer(request, answer);
+  }
+}
+
+// After a copy without an answer, a refusal says nothing until that copy can no longer win; and `fenced` not even then,
+// since the sale was not looked into: the copy may have won on a node that this one knows nothing of.
+bool Flight::is_open(const Request& request, const Result<Answer>& answer, std::int64_t now_ms) const {
+  if (!is_refusal(answer)) return false;
+  if (request.effect == Effect::unknown && answer->reason == PauseReason::fenced) return true;
+  if (request.verb == Verb::reserve) return request.unknown_until_ms >= now_ms;
+  return request.verb != Verb::status && shared_.unsettled.until_ms(request.key()) >= now_ms;
+}
+
+void Flight::settle() {
+  const core::SaleTerms& terms = terms_.find(heading_.sale)->second;
+  auto reply = read_reply(terms);
+  if (!reply) {
+    mark_unknown();
+    step_ = flow_.stopped({ErrorCode::disconnected, Effect::unknown, std::move(reply.error().detail)});
+    return;
+  }
+  failures_ = 0;
+  lane_.freed(heading_.sale);
+  if (reply->now_ms > 0) note_clock(*lease_.get(), reply->now_ms);
+  if (looking_ && !heading_.from_replica && reply->hold_until_ms != 0) {  // demoted since the pool last looked
+    step_ = left_behind();
+    return;
+  }
+  if (reply->verdict == core::Verdict::ok) {
+    if (!heading_.from_replica) shared_.seen.heard(heading_.sale, terms.uuid, reply->at);
+    counters().batch_requests.add(aboard_.size());
+    const bool tells_of_items = looking_ || heading_.errand == Errand::reserve;
+    if (tells_of_items && shared_.options.view)
+      shared_.view.heard(heading_.sale, terms, *reply, heading_.from_replica, util::steady_ms(sent_at_));
+    settle_each(*reply);
+    land();
+    if (shared_.options.view)
+      shared_.view.fetch_filter(*shared_.pool, heading_.sale, util::Clock::now() + kFilterPatience);
+    return;
+  }
+  if (reply->verdict == core::Verdict::stale) terms_.erase(heading_.sale);
+  const bool retry = reply->verdict == core::Verdict::late || reply->verdict == core::Verdict::stale;
+  if (heading_.from_replica) {  // a replica that lags or was left behind decides nothing
+    for (Request* request : aboard_) request->from_replica = false;
+    lane_.retreat(aboard_);
+  } else if (retry && !(reply->verdict == core::Verdict::stale && fresh_terms_)) {
+    lane_.retreat(aboard_);
+  } else if (retry) {  // stale although just read: the epoch is changing under us
+    step_ = core::Step::pause;
+    return;
+  } else if (reply->verdict == core::Verdict::layout) {
+    answer_all(fail(ErrorCode::unsupported, "the sale has a layout that this library does not know"));
+  } else {
+    answer_fenced();
+  }
+  land();
+}
+
+Result<core::BatchReply> Flight::read_reply(const core::SaleTerms& terms) const {
+  return looking_ || heading_.errand == Errand::reserve
+             ? core::read_batch_reply(replies_.front(), nonce_, aboard_.size(), terms)
+             : core::read_move_reply(replies_.front(), nonce_, aboard_.size(), terms);
+}
+
+Result<Answer> Flight::answer_to(const core::BatchReply& reply, std::size_t index, std::size_t& found) const {
+  Result<Answer> answer = core::answer_of(reply, index, item_of_[index], found);
+  if (!answer) return answer;
+  // Of a confirm or release that could only be looked up, an order still reserved is one that could not be moved.
+  if (moves() && answer->outcome == Outcome::already_reserved) return fail(ErrorCode::refused, "Redis refuses writes");
+  if (answer->outcome == Outcome::confirmed && heading_.errand == Errand::release) answer->outcome = Outcome::released;
+  return answer;
+}
+
+void Flight::settle_each(const core::BatchReply& reply) {
+  waited_ = heading_.waits_for_replicas && has_waited();
+  ReceiptNotes receipts(shared_.receipts.get(), heading_.sale, terms_.find(heading_.sale)->second, reply.at);
+  lane_.disembark(aboard_, ashore_);
+  std::size_t found = 0;
+  for (std::size_t i = 0; i < ashore_.size(); ++i) {
+    Result<Answer> answer = answer_to(reply, i, found);
+    Request* const request = ashore_[i];
+    if (request == nullptr) continue;
+    if (heading_.from_replica && is_for_primary(answer)) {
+      request->from_replica = false;
+      lane_.put_off(request, milliseconds{0});
+    } else if (is_open(*request, answer, reply.now_ms)) {
+      lane_.put_off(request, kPutOff);
+    } else if (!answer && answer.error().code == ErrorCode::refused) {
+      lane_.answer(request, fail(ErrorCode::refused, refusal_, request->effect));
+    } else {
+      receipts.add(*request, answer, wanted(*request));
+      conclude(request, std::move(answer), reply.at);
+    }
+  }
+}
+
+// The larger of what the sale asks for, what is connected now and what was connected when the WAIT was sent: never
+// fewer because one is missing.
+bool Flight::has_waited() {
+  if (replies_.size() != 3 || replies_[2].type != Reply::Type::integer) return false;
+  core::SaleTerms& terms = terms_.find(heading_.sale)->second;
+  terms.connected = core::connected_replicas(replies_[1].text);
+  const auto needed = std::max({std::size_t{terms.replicas}, terms.connected, replicas_waited_for_});
+  return replies_[2].integer >= static_cast<std::int64_t>(needed);
+}
+
+Level Flight::wanted(const Request& request) const {
+  if (request.level != Level::usual) return request.level;
+  const bool committed = request.verb == Verb::confirm && terms_.find(heading_.sale)->second.has_sink;
+  return committed ? Level::database : Level::primary;
+}
+
+// Only what asserts an order's state has a level; `at` is the entry that must have reached it.
+void Flight::conclude(Request* request, Result<Answer> answer, Position at) {
+  const Level level = wanted(*request);
+  const bool same_epoch = request->needs.epoch == at.epoch;
+  if (request->checking && !(answer && answer->order && same_epoch)) {
+    // Redis was rebuilt meanwhile. That it has the order says nothing of what was done to it: ask as at first.
+    request->checking = false;
+    return lane_.put_off(request, milliseconds{0});
+  }
+  if (!answer || !answer->order || level == Level::primary) return lane_.answer(request, answer);
+  if (answer->outcome == Outcome::dead) {
+    answer->level = Level::database;  // it is the database that said so
+    return lane_.answer(request, answer);
+  }
+  // Asked once more, it still is what this very call won or moved, unless somebody gave it back meanwhile; but what was
+  // moved under another epoch may have been lost with it.
+  const bool same = request->decided.order == answer->order && (same_epoch || request->verb == Verb::reserve);
+  if (same && (answer->holds_stock() || !request->decided.holds_stock())) *answer = request->decided;
+  const bool reached = level == Level::replicas ? waited_ : request->checking;
+  if (!reached) return hold_back(request, *answer, at);
+  answer->level = level;
+  lane_.answer(request, answer);
+}
+
+// Decided, but not at its level yet: for replicas it is soon looked up again with another WAIT; the database is waited
+// for without a lane.
+void Flight::hold_back(Request* request, const Answer& answer, Position at) {
+  request->decided = answer;
+  request->needs = at;
+  request->checking = wanted(*request) == Level::replicas;
+  if (request->checking)
+    lane_.put_off(request, kPutOff);
+  else if (!shared_.parking.park(request))
+    lane_.answer(request, fail(ErrorCode::closed, "the gate was closed"));
+}
+
+// Redis refuses writes, but reads go on: whoever won before still hears so, and who would be refused is refused.
+void Flight::settle_refused() {
+  looking_ = true;
+  refusal_ = flow_.error().detail;
+  flow_ = core::CallFlow();
+  step_ = flow_.leased();
+}
+
+void Flight::settle_failed() {
+  if (flow_.writes_refused() && !looking_) return settle_refused();
+  if (aboard_.empty()) lane_.board(aboard_, heading_, milliseconds{0});
+  if (flow_.error().effect == Effect::unknown && !loading_) mark_unknown();
+  lane_.disembark(aboard_, ashore_);
+  for (Request* request : ashore_)
+    if (request != nullptr) lane_.answer(request, fail(flow_.error().code, flow_.error().detail, request->effect));
+  land();
+}
+
+}  // namespace flashsale::engine
