@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <charconv>
 
 #include "capi/guard.hpp"
 #include "capi/records.hpp"
+#include "core/numbers.hpp"
 #include "core/times.hpp"
 
 namespace flashsale::capi {
@@ -112,13 +112,6 @@ constexpr std::array kOptions{
                                                    "Orders that one buyer may have in the sale, in every state."),
 };
 
-std::optional<std::int64_t> parse_integer(std::string_view text) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 /// The place of `word` among `a|b|c`.
 std::optional<std::int64_t> find_word(std::string_view words, std::string_view word) {
   for (std::int64_t place = 0;; ++place) {
@@ -187,7 +180,7 @@ std::optional<std::string> set_option(Values& values, const Option& option, std:
     return std::nullopt;
   }
   if (type == "integer") {
-    const auto number = parse_integer(text);
+    const auto number = core::to_number<std::int64_t>(text);
     if (!number || *number < option.least || *number > option.most)
       return fmt::format("{} must be {} to {}, is {}", option.name, option.least, option.most, quoted(text));
     option.set(values, *number, {});

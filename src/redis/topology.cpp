@@ -3,21 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
+
+#include "core/numbers.hpp"
 
 namespace flashsale::redis {
 namespace {
 
 constexpr std::size_t kHostBytesMax = 253;
 constexpr std::size_t kNodesMax = 1024;
-
-template <class T>
-std::optional<T> to_number(std::string_view text) {
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
 
 /// A host as a peer names it: it is going to be looked up, connected to and printed.
 bool is_host(std::string_view text) {
@@ -52,7 +45,7 @@ void read_rows(const Reply& rows, bool up_only, std::vector<Node>& nodes) {
   for (const Reply& row : rows.elements) {
     if (nodes.size() >= kNodesMax) return;
     if (up_only && is_down(field(row, "flags"))) continue;
-    const auto port = to_number<std::int64_t>(field(row, "port"));
+    const auto port = core::to_number<std::int64_t>(field(row, "port"));
     if (auto node = to_node(field(row, "ip"), port.value_or(0))) nodes.push_back(std::move(*node));
   }
 }
@@ -79,7 +72,7 @@ Result<TopologyMap> read_sentinel(const std::vector<Reply>& replies, std::string
   if (address.type == Reply::Type::error)
     return fail(ErrorCode::disconnected, fmt::format("it answers: {}", address.text.substr(0, 200)));
   if (address.elements.size() != 2) return nonsense("SENTINEL get-master-addr-by-name");
-  const auto port = to_number<std::int64_t>(address.elements[1].text);
+  const auto port = core::to_number<std::int64_t>(address.elements[1].text);
   auto primary = to_node(address.elements[0].text, port.value_or(0));
   if (!primary) return nonsense("SENTINEL get-master-addr-by-name");
   TopologyMap map;
@@ -121,13 +114,13 @@ std::optional<Redirect> read_redirect(std::string_view text, const Node& asked) 
   if (slot_at == std::string_view::npos) return std::nullopt;
   text.remove_prefix(slot_at + 1);
   const auto host_at = text.find(' ');
-  const auto slot = to_number<std::uint16_t>(text.substr(0, host_at));
+  const auto slot = core::to_number<std::uint16_t>(text.substr(0, host_at));
   if (host_at == std::string_view::npos || !slot || *slot >= kSlotCount) return std::nullopt;
   const auto where = text.substr(host_at + 1);
   const auto colon = where.rfind(':');  // an IPv6 host stands without brackets
   if (colon == std::string_view::npos) return std::nullopt;
   const auto host = where.substr(0, colon);
-  const auto port = to_number<std::int64_t>(where.substr(colon + 1));
+  const auto port = core::to_number<std::int64_t>(where.substr(colon + 1));
   auto node = to_node(host.empty() || host == "?" ? asked.host : host, port.value_or(0));
   if (!node) return std::nullopt;
   return Redirect{*slot, std::move(*node)};

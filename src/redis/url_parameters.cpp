@@ -2,9 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <set>
 
+#include "core/numbers.hpp"
 #include "redis/url.hpp"
 
 namespace flashsale::redis {
@@ -19,8 +19,9 @@ struct Parameter {
 };
 
 bool is_number(const std::string& text, std::int64_t least, std::int64_t most, std::int64_t& value) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc{} && end == text.data() + text.size() && value >= least && value <= most;
+  const auto number = core::to_number<std::int64_t>(text);
+  value = number.value_or(0);
+  return number && value >= least && value <= most;
 }
 
 template <auto member>
