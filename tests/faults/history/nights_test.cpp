@@ -153,12 +153,21 @@ std::string delete_buyers_without_workers(Stage& stage) {
   return sold ? "sold on without its buyers" : "";
 }
 
-/// No reply comes back for a while, while requests go through.
+template <class Act>
+void on_clients(Stage& stage, Act act) {
+  for (std::size_t i = 0; i < static_cast<std::size_t>(stage.plan.clients); ++i) act(stage.wire(i));
+}
+
+/// Again and again: what the clients ask is done, and nobody hears of it before the longest of their deadlines.
 std::string swallow_replies(Stage& stage) {
-  for (int i = 0; i < 200; ++i) {
-    for (std::size_t wire = 0; wire < static_cast<std::size_t>(stage.plan.clients); ++wire)
-      stage.wire(wire).cut_replies_after(0);
-    std::this_thread::sleep_for(milliseconds{3});
+  for (int times = 0; times < 10; ++times) {
+    const std::int64_t from = stage.seq(stage.primary());
+    on_clients(stage, [](test::WireProxy& wire) { wire.cut_replies_after(0); });
+    const bool done = stage.await([&] { return stage.seq(stage.primary()) > from; });
+    on_clients(stage, [](test::WireProxy& wire) { wire.stall(); });
+    stage.pass(milliseconds{400});
+    on_clients(stage, [](test::WireProxy& wire) { wire.pass(); });
+    if (!done || !sells_on(stage, 3)) return "";
   }
   return "replies swallowed";
 }
