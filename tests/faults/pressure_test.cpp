@@ -69,7 +69,7 @@ TEST_SUITE("faults/pressure") {
     auto pool = make_pool(redis.url()).value();
     make_raw_sale(*pool, Sale{SaleId{"spring"}}.item(ItemId{"shoe"}, 300, 1));
     StockGate gate(pool);
-    std::atomic<int> sold{0}, answered{0}, left{8};
+    std::atomic<int> sold{0}, answered{0}, flushed{0}, left{8};
     std::mutex mutex;
     std::vector<std::string> failures;
     std::vector<std::thread> threads;
@@ -78,7 +78,8 @@ TEST_SUITE("faults/pressure") {
         for (int i = 0; i < 50; ++i) {
           const std::string buyer = "b" + std::to_string(t * 50 + i);
           const auto answer = gate.reserve(click(buyer, "r", milliseconds{20'000}));
-          ++answered;
+          const int mine = ++answered;
+          while (flushed < mine) std::this_thread::yield();  // so that each call meets scripts that are gone
           if (answer) {
             if (answer->holds_stock()) ++sold;
           } else {
@@ -90,14 +91,15 @@ TEST_SUITE("faults/pressure") {
       });
     }
     // Flushed after every answer: who flushes faster than a client can load and call lets nobody through.
-    int flushed_at = -1, flushes = 0;
+    int flushes = 0;
     while (left > 0) {
-      if (answered == flushed_at) {
+      const int seen = answered;
+      if (seen == flushed) {
         std::this_thread::yield();
         continue;
       }
-      flushed_at = answered;
       redis.command({"SCRIPT", "FLUSH"});
+      flushed = seen;
       ++flushes;
     }
     for (auto& thread : threads) thread.join();

@@ -1,6 +1,4 @@
 #include <doctest/doctest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 
 #include <atomic>
 #include <functional>
@@ -10,6 +8,7 @@
 #include "redis/connection_conformance.hpp"
 #include "redis/handshake.hpp"
 #include "redis/nodes.hpp"
+#include "redis/silent_port.hpp"
 #include "support/wire_proxy.hpp"
 #include "util/stop.hpp"
 
@@ -239,18 +238,10 @@ TEST_CASE("a replica without its primary is not fit to be read") {
 
 TEST_CASE("a replica that answers nothing leaves time for the primary") {
   PrivateRedis primary({}, Tcp::yes);
-  const redis::Socket silent(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  auto* const any = reinterpret_cast<sockaddr*>(&address);
-  REQUIRE(bind(silent.fd(), any, size) == 0);
-  REQUIRE(listen(silent.fd(), 8) == 0);
-  REQUIRE(getsockname(silent.fd(), any, &size) == 0);
+  const SilentPort silent;
   PoolOptions options;
   options.connect_timeout = milliseconds{200};
-  const std::string nodes = node(primary) + ",127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+  const std::string nodes = node(primary) + "," + silent.address();
   auto pool = pool_of("redis+replicas://" + nodes, options);
   CHECK(port_for(*pool, Role::replica) == text_of(primary));
 }

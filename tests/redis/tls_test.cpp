@@ -2,9 +2,7 @@
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
 #include <poll.h>
-#include <sys/socket.h>
 
 #include <fstream>
 
@@ -13,6 +11,7 @@
 #include "redis/connection_conformance.hpp"
 #include "redis/dial.hpp"
 #include "redis/redis_connection.hpp"
+#include "redis/silent_port.hpp"
 #include "support/certificates.hpp"
 
 namespace flashsale::test {
@@ -175,16 +174,8 @@ TEST_CASE("plain spoken to a TLS port and TLS to a plain one are told apart from
 }
 
 TEST_CASE("a silent peer does not hold up the handshake past the deadline") {
-  const redis::Socket silent(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  auto* const any = reinterpret_cast<sockaddr*>(&address);
-  REQUIRE(bind(silent.fd(), any, size) == 0);
-  REQUIRE(listen(silent.fd(), 8) == 0);
-  REQUIRE(getsockname(silent.fd(), any, &size) == 0);
-  auto pool = make_pool(fmt::format("rediss://127.0.0.1:{}", ntohs(address.sin_port))).value();
+  const SilentPort silent;
+  auto pool = make_pool("rediss://" + silent.address()).value();
   const auto lease = pool->acquire(Role::primary, 0, in(milliseconds{100}));
   REQUIRE_FALSE(lease);
   CHECK(lease.error().detail.find("too long") != std::string::npos);

@@ -5,7 +5,7 @@
 #include <random>
 #include <sstream>
 
-#include "flashsale/stock_gate.hpp"
+#include "support/ask.hpp"
 
 namespace flashsale::test {
 namespace {
@@ -45,23 +45,11 @@ class Actor {
   }
 
   Result<Answer> ask() {
-    const OrderKey key{SaleId{plan_.sale}, BuyerId{buyer_}, RequestId{request_}};
-    const CallOptions how{{}, Level::primary};
-    switch (verb_) {
-      case Verb::confirm:
-        return gate_.confirm(key, how);
-      case Verb::release:
-        return gate_.release(key, how);
-      case Verb::resolve:
-        return gate_.resolve(key, how);
-      case Verb::status:
-        return gate_.status(key, how);
-      case Verb::reserve:
-        break;
-    }
-    Call call{key.sale, ItemId{item_}, key.buyer, key.request, quantity_};
+    Call call{SaleId{plan_.sale}, ItemId{item_}, BuyerId{buyer_}, RequestId{request_}, quantity_};
     call.payload = std::string_view("\0\xff payload", 10);
-    return gate_.reserve(call);
+    call.verb = verb_;
+    call.level = Level::primary;
+    return test::ask(gate_, call);
   }
 
   void hear(const Result<Answer>& answer) {

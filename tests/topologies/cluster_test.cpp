@@ -36,6 +36,16 @@ void fail_over_to(PrivateRedis& node) {
   REQUIRE(is_primary(node));
 }
 
+/// Takes the slot's primary out of service by `harm`, and returns it once its replica was promoted.
+template <class Harm>
+PrivateRedis& lose_primary(ClusterSetup& setup, std::uint16_t slot, Harm harm) {
+  PrivateRedis& lost = setup.primary_of(slot);
+  PrivateRedis& next = setup.replica_of(slot);
+  harm(lost);
+  await_promotion(next);
+  return lost;
+}
+
 TEST_CASE("a sale in a cluster outlives moved slots, failovers, pauses, kills, flushes and cut clients") {
   ClusterSetup setup;
   const std::uint16_t slot = core::slot_of("spring");
@@ -53,18 +63,12 @@ TEST_CASE("a sale in a cluster outlives moved slots, failovers, pauses, kills, f
   fail_over_to(setup.replica_of(slot));
   shop.sell_on();
 
-  PrivateRedis& killed = setup.primary_of(slot);
-  PrivateRedis& second = setup.replica_of(slot);
-  killed.kill_now();
-  await_promotion(second);
+  PrivateRedis& killed = lose_primary(setup, slot, [](PrivateRedis& node) { node.kill_now(); });
   shop.sell_on();
   killed.start();
   setup.wait_ok();
 
-  PrivateRedis& paused = setup.primary_of(slot);
-  PrivateRedis& third = setup.replica_of(slot);
-  paused.pause();
-  await_promotion(third);
+  PrivateRedis& paused = lose_primary(setup, slot, [](PrivateRedis& node) { node.pause(); });
   shop.sell_on();
   paused.resume();  // it still takes itself for the primary, until the others tell it
   shop.sell_on();
@@ -78,11 +82,7 @@ TEST_CASE("what was answered at level replicas in a cluster outlives a failover 
   shop.sell_on();
   fail_over_to(setup.replica_of(slot));
   shop.sell_on();
-  PrivateRedis& killed = setup.primary_of(slot);
-  PrivateRedis& second = setup.replica_of(slot);
-  killed.kill_now();
-  await_promotion(second);
-  killed.start();
+  lose_primary(setup, slot, [](PrivateRedis& node) { node.kill_now(); }).start();
   setup.wait_ok();
   shop.sell_on();
   shop.finish();

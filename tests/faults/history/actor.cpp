@@ -16,6 +16,7 @@
 #include "flashsale/order_worker.hpp"
 #include "flashsale/redis.hpp"
 #include "flashsale/stock_gate.hpp"
+#include "support/ask.hpp"
 #include "support/served_sale.hpp"
 
 using namespace flashsale;
@@ -97,28 +98,10 @@ class Shopper {
       call.payload = "for the door";
     }
     const std::uint64_t number = writer_.invoked(call);
-    const Result<Answer> answer = bent(tell(call));
+    const Result<Answer> answer = bent(test::ask(gate_, call));
     writer_.heard(number, answer);
     pause();
     return answer;
-  }
-
-  Result<Answer> tell(const Call& call) {
-    const OrderKey key{call.sale, call.buyer, call.request};
-    const CallOptions how{call.timeout, call.level};
-    switch (call.verb) {
-      case Verb::confirm:
-        return gate_.confirm(key, how);
-      case Verb::release:
-        return gate_.release(key, how);
-      case Verb::resolve:
-        return gate_.resolve(key, how);
-      case Verb::status:
-        return gate_.status(key, how);
-      case Verb::reserve:
-        break;
-    }
-    return gate_.reserve(call);
   }
 
   Result<Answer> bent(Result<Answer> answer) const {
