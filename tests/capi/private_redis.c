@@ -30,7 +30,10 @@ const char* private_redis_path(const char* name) {
   static char paths[4][128];
   static unsigned next = 0;
   char* const path = paths[next++ % 4];
-  snprintf(path, sizeof(paths[0]), "%s/%s", folder, name);
+  if (snprintf(path, sizeof(paths[0]), "%s/%s", folder, name) >= (int)sizeof(paths[0])) {
+    errno = ENAMETOOLONG;
+    give_up(name);
+  }
   return path;
 }
 
