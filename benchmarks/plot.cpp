@@ -27,18 +27,36 @@ struct Panel {
 
 constexpr double kWidth = 330, kHeight = 240, kTop = 40;
 
-std::vector<Curve> curves_of(const Report& report, const std::string& metric) {
-  Curve ours{"flashsale", "#d6336c", {}}, pool{"a thread and a connection a caller", "#495057", {}};
+/// A peer's name in the rows begins with `prefix`; empty is us.
+struct Kind {
+  const char *prefix, *name, *colour;
+};
+constexpr Kind kKinds[]{{"", "flashsale", "#d6336c"},
+                        {"pool of", "a thread and a connection a caller", "#495057"},
+                        {"the same", "the same, EVALSHA then LPUSH", "#868e96"},
+                        {"ioredis", "ioredis, auto-pipelined", "#1c7ed6"}};
+
+Curve curve_of(const Report& report, const std::string& metric, const Kind& kind) {
+  Curve curve{kind.name, kind.colour, {}};
   for (const Row& row : report.rows) {
     if (row.workload.rfind("blocking_", 0) != 0 || row.metric != metric || !row.peer) continue;
     const double callers = std::stod(row.workload.substr(9));
-    ours.points.push_back({callers, row.ours});
-    pool.points.push_back({callers, *row.peer});
+    const bool again = !curve.points.empty() && curve.points.back().callers == callers;  // ours is in each peer's row
+    if (*kind.prefix == '\0' ? !again : row.peer_name.rfind(kind.prefix, 0) == 0)
+      curve.points.push_back({callers, *kind.prefix == '\0' ? row.ours : *row.peer});
   }
-  for (Curve* curve : {&ours, &pool})
-    std::sort(curve->points.begin(), curve->points.end(),
-              [](const Point& a, const Point& b) { return a.callers < b.callers; });
-  return {ours, pool};
+  std::sort(curve.points.begin(), curve.points.end(),
+            [](const Point& a, const Point& b) { return a.callers < b.callers; });
+  return curve;
+}
+
+std::vector<Curve> curves_of(const Report& report, const std::string& metric) {
+  std::vector<Curve> curves;
+  for (const Kind& kind : kKinds) {
+    Curve curve = curve_of(report, metric, kind);
+    if (!curve.points.empty()) curves.push_back(std::move(curve));
+  }
+  return curves;
 }
 
 /// Draws one panel whose axes span whole decades of what it shows.
@@ -79,18 +97,21 @@ std::string draw(const Panel& panel) {
 std::string to_plot(const Report& report) {
   const std::vector<Panel> panels{{"accepted a second", "accepted_per_s", 80, curves_of(report, "accepted_per_s")},
                                   {"p99 in microseconds", "p99_us", 80 + kWidth + 90, curves_of(report, "p99_us")}};
-  if (panels[0].curves[0].points.size() < 2 || panels[1].curves[0].points.size() < 2) return {};
+  for (const Panel& panel : panels)
+    if (panel.curves.empty() || panel.curves[0].points.size() < 2) return {};
   std::string svg =
-      "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 860 350' font-family='sans-serif' font-size='12' "
-      "fill='#212529'>\n<rect width='860' height='350' fill='white'/>\n";
+      "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 860 370' font-family='sans-serif' font-size='12' "
+      "fill='#212529'>\n<rect width='860' height='370' fill='white'/>\n";
   for (const Panel& panel : panels) svg += draw(panel);
   double x = 80;
   for (const Curve& curve : panels[0].curves) {
     svg += fmt::format("<rect x='{:.0f}' y='322' width='14' height='4' fill='{}'/>\n", x, curve.colour);
     svg += fmt::format("<text x='{:.0f}' y='328'>{}</text>\n", x + 20, curve.name);
-    x += 120;
+    x += 44 + 6.5 * static_cast<double>(curve.name.size());
   }
-  svg += "<text x='780' y='328' text-anchor='end'>blocking callers along the bottom; all axes logarithmic</text>\n";
+  svg +=
+      "<text x='80' y='352' fill='#495057'>callers, or promises in flight, along the bottom; all axes "
+      "logarithmic</text>\n";
   return svg + "</svg>\n";
 }
 

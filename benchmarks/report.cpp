@@ -136,7 +136,7 @@ std::string to_readme(const Report& report) {
                         row.peer ? number(*row.peer) : "", row.ratio ? fmt::format("**{:.2f}**", *row.ratio) : "",
                         row.peer_name);
   text += "\n";
-  if (!to_plot(report).empty()) text += "![Accepted a second and p99 against blocking callers](callers.svg)\n\n";
+  if (!to_plot(report).empty()) text += "![Accepted a second and p99 against callers](callers.svg)\n\n";
   std::string last;
   text += "What the workloads do:\n\n";
   for (const Row& row : report.rows) {
