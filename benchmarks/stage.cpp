@@ -42,6 +42,17 @@ Stage::Stage(StageOptions options)
     sale.hold = options_.hold;
     test::make_raw_sale(*pool, sale);
   }
+  if (!replicas.empty()) await_replicas();
+}
+
+// A link that is up is not yet used: the primary holds the stream back until a replica has first acknowledged something,
+// which it does once a second. Whoever began before would measure that second.
+void Stage::await_replicas() {
+  const auto deadline = std::chrono::steady_clock::now() + milliseconds{10'000};
+  auto lease = pool->acquire(Role::primary, 0, deadline).value();
+  const std::string count = std::to_string(replicas.size());
+  const RoundTrip trip = lease->roundtrip({{"SET", "attached", "1"}, {"WAIT", count, "5000"}}, deadline);
+  if (trip.error || trip.replies[1].integer < std::stoll(count)) throw std::runtime_error("the replicas do not follow");
 }
 
 void Stage::check(std::uint64_t accepted) {

@@ -59,6 +59,7 @@ class Stage {
 
  private:
   std::vector<std::string> redis_arguments();
+  void await_replicas();
 
   std::vector<std::string> sales_;
   std::unique_ptr<DelayProxy> proxy_;
