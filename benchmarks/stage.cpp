@@ -45,8 +45,8 @@ Stage::Stage(StageOptions options)
   if (!replicas.empty()) await_replicas();
 }
 
-// A link that is up is not yet used: the primary holds the stream back until a replica has first acknowledged something,
-// which it does once a second. Whoever began before would measure that second.
+// A link that is up is not yet used: the primary holds the stream back until a replica has first acknowledged
+// something, which it does once a second. Whoever began before would measure that second.
 void Stage::await_replicas() {
   const auto deadline = std::chrono::steady_clock::now() + milliseconds{10'000};
   auto lease = pool->acquire(Role::primary, 0, deadline).value();

@@ -7,7 +7,6 @@
 #include <thread>
 #include <vector>
 
-#include "support/certificates.hpp"
 #include "support/served_sale.hpp"
 #include "support/topologies.hpp"
 #include "topologies/shop.hpp"
@@ -99,28 +98,6 @@ TEST_CASE("a replica that is too far behind is not read, and is again once it ha
   CHECK(reads_from() == std::to_string(primary.port()));
   replica.resume();
   CHECK(eventually([&] { return reads_from() == std::to_string(replica.port()); }, milliseconds{30'000}));
-}
-
-TEST_CASE("a sale over TLS outlives a restart of Redis, pauses, flushes and cut clients") {
-  Authority authority;
-  const Certificate certificate = authority.issue("DNS:localhost,IP:127.0.0.1");
-  const std::uint16_t port = free_port();
-  PrivateRedis redis({"--tls-port", std::to_string(port), "--tls-cert-file", certificate.certificate, "--tls-key-file",
-                      certificate.key, "--tls-ca-cert-file", authority.file(), "--tls-auth-clients", "no"});
-  Shop shop(fmt::format("rediss://localhost:{}?tls_ca={}", port, authority.file()), "spring", Level::database);
-  shop.sell_on();
-  redis.command({"SCRIPT", "FLUSH"});
-  shop.sell_on();
-  redis.command({"CLIENT", "KILL", "TYPE", "normal"});
-  shop.sell_on();
-  redis.pause();
-  std::this_thread::sleep_for(milliseconds{700});  // longer than a lane's patience
-  redis.resume();
-  shop.sell_on();
-  redis.kill_now();
-  redis.start();  // empty: the worker rebuilds the sale from the database
-  shop.sell_on();
-  shop.finish();
 }
 
 TEST_CASE("what was answered at level replicas over a static list outlives a failover by command") {
