@@ -27,5 +27,7 @@ Defect check_call(const Call& call, std::size_t payload_bytes_max);
 
 /// The same, without words: what the hot path asks first.
 bool is_well_formed(const Call& call, std::size_t payload_bytes_max);
+/// The same of a call whose sale and item are known to be some that were checked.
+bool is_well_formed_but_for_names(const Call& call, std::size_t payload_bytes_max);
 
 }  // namespace flashsale::core

@@ -8,11 +8,13 @@
 namespace flashsale::core {
 namespace {
 
-constexpr std::size_t kItems = 1024;                    // refused items that are known at a time, of all sales
+constexpr unsigned kItemsLog2 = 10;
+constexpr std::size_t kItems = 1u << kItemsLog2;        // refused items that are known at a time, of all sales
 constexpr std::size_t kFilters = 256;                   // sales whose filter is known at a time
 constexpr std::size_t kReach = 8;                       // how far an item may lie from where its hash points
 constexpr std::size_t kKeyWords = 2 * kIdBytesMax / 8;  // two ids
 constexpr std::size_t kWordsBytesMax = 64u << 20;
+constexpr std::int64_t kFilterPatience = 2000;  // ms: if there is no filter by then, nobody may be publishing one
 
 constexpr auto kRelaxed = std::memory_order_relaxed;
 constexpr auto kAcquire = std::memory_order_acquire;
@@ -22,7 +24,14 @@ std::uint32_t sizes_of(std::string_view sale, std::string_view item) {
   return static_cast<std::uint32_t>(sale.size() << 8 | item.size());
 }
 
-std::uint64_t hash_of(std::string_view sale, std::string_view item) { return hash_id(sale) * 31 + hash_id(item); }
+/// Where an item's record is looked for first. Names come from operators, so this need not withstand anybody.
+std::size_t place_of(std::string_view sale, std::string_view item) {
+  std::uint64_t hash = sizes_of(sale, item);
+  const auto mix = [&hash](std::uint64_t word) { hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL; };
+  for_each_word(sale, mix);
+  for_each_word(item, mix);
+  return static_cast<std::size_t>(hash >> (64 - kItemsLog2));
+}
 
 }  // namespace
 
@@ -48,7 +57,7 @@ struct alignas(64) SaleView::Item {
   std::atomic<std::uint32_t> sizes{0};    // of the sale's and the item's id; 0: free
   std::atomic<std::int32_t> refusal{0}, reason{0};
   std::atomic<std::uint32_t> limit{0}, filter{0};
-  std::atomic<std::int64_t> true_until{0}, probe_at{0}, half{0}, retry_at{0};
+  std::atomic<std::int64_t> true_until{0}, probe_at{0}, half{0}, retry_at{0}, wait_until{0};
   std::atomic<std::uint64_t> epoch{0}, seq{0};  // what the filter must cover
   std::array<std::atomic<std::uint64_t>, kKeyWords> key{};
   // Of the writer.
@@ -125,63 +134,69 @@ ItemNews news_of(const BatchReply& reply, const SaleTerms& terms, std::size_t in
 SaleView::SaleView() = default;
 SaleView::~SaleView() { delete tables_.load(); }
 
-SaleView::Found SaleView::find(std::string_view sale, std::string_view item) const noexcept {
-  Tables* const tables = tables_.load(kAcquire);
-  if (tables == nullptr || sale.size() > kIdBytesMax || item.size() > kIdBytesMax) return {};
-  const std::uint64_t hash = hash_of(sale, item);
+SaleView::Found SaleView::find(Tables& tables, std::string_view sale, std::string_view item) noexcept {
+  if (sale.size() > kIdBytesMax || item.size() > kIdBytesMax) return {};
+  const std::size_t place = place_of(sale, item);
   for (std::size_t i = 0; i < kReach; ++i) {
-    Item& at = tables->items[(hash + i) % kItems];
+    Item& at = tables.items[(place + i) % kItems];
     const auto version = at.version.load(kAcquire);
     if (at.is(sale, item)) return {&at, version};
   }
   return {};
 }
 
-bool SaleView::may_have_won(const Filter& filter, std::string_view buyer, Position needs) noexcept {
+SaleView::Winner SaleView::is_winner(const Filter& filter, std::string_view buyer, Position needs) noexcept {
   const auto version = filter.version.load(kAcquire);
   const Words* const words = filter.words.load(kAcquire);
   const std::size_t blocks = filter.blocks.load(kAcquire);
   const Position covers{filter.epoch.load(kAcquire), filter.seq.load(kAcquire)};
   if (version % 2 != 0 || words == nullptr || blocks > words->blocks || covers.epoch != needs.epoch || covers < needs)
-    return true;
+    return Winner::unknown;
   const FilterPlace place(buyer, blocks);
   const auto* const word = &words->bits[place.block * kFilterBlockWords];
-  bool perhaps = true;
-  for (std::size_t i = 0; i < kFilterBlockWords && perhaps; ++i) perhaps = (word[i].load(kAcquire) & place.bit(i)) != 0;
-  return perhaps || filter.version.load(kRelaxed) != version;
+  // Four words at a time: where the first bit is missing cannot be predicted, that one of four is, nearly always can.
+  const auto all_set = [&](std::size_t from) {
+    std::uint64_t all = 1;
+    for (std::size_t i = from; i < from + kFilterBlockWords / 2; ++i) all &= word[i].load(kAcquire) >> place.shift(i);
+    return all != 0;
+  };
+  const bool perhaps = all_set(0) && all_set(kFilterBlockWords / 2);
+  return perhaps || filter.version.load(kRelaxed) != version ? Winner::perhaps : Winner::no;
 }
 
-std::optional<Answer> SaleView::refuse(const Call& call, std::int64_t now) noexcept {
-  const auto [item, version] = find(call.sale.text(), call.item.text());
-  if (item == nullptr) return std::nullopt;
+Advice SaleView::advise(const Call& call, std::int64_t now, Answer& answer) noexcept {
+  Tables* const tables = tables_.load(kAcquire);
+  if (tables == nullptr) return Advice::ask;
+  const auto [item, version] = find(*tables, call.sale.text(), call.item.text());
+  if (item == nullptr) return Advice::ask;
   const auto refusal = static_cast<Outcome>(item->refusal.load(kAcquire));
   if (refusal == Outcome{} || now >= item->true_until.load(kAcquire) || call.quantity > item->limit.load(kAcquire))
-    return std::nullopt;
+    return Advice::ask;
   const Position needs{item->epoch.load(kAcquire), item->seq.load(kAcquire)};
   const std::size_t filter = item->filter.load(kAcquire);
-  if (needs.epoch != 0 && may_have_won(tables_.load(kRelaxed)->filters[filter], call.buyer.text(), needs))
-    return std::nullopt;
+  const auto winner = needs.epoch == 0 ? Winner::no : is_winner(tables->filters[filter], call.buyer.text(), needs);
   const auto reason = static_cast<PauseReason>(item->reason.load(kAcquire));
-  const auto retry_at = item->retry_at.load(kAcquire);
+  const auto retry_at = item->retry_at.load(kAcquire), wait_until = item->wait_until.load(kAcquire);
   // Was the record written, or made another item's, since its version was read?
-  if (version % 2 != 0 || item->version.load(kRelaxed) != version) return std::nullopt;
+  if (version % 2 != 0 || item->version.load(kRelaxed) != version) return Advice::ask;
+  if (winner == Winner::unknown && now < wait_until) return Advice::wait;
+  if (winner != Winner::no) return Advice::ask;
   auto probe_at = item->probe_at.load(kRelaxed);
   if (now >= probe_at && item->probe_at.compare_exchange_strong(probe_at, now + item->half.load(kRelaxed), kRelaxed))
-    return std::nullopt;  // this caller asks for all
-  Answer answer;
+    return Advice::ask;  // for all
   answer.outcome = refusal;
   answer.reason = reason;
   if (refusal == Outcome::sold_out) answer.remaining = 0;
   if (retry_at > 0) answer.retry_after_ms = std::max<std::int64_t>(retry_at - now, 1);
-  return answer;
+  return Advice::refuse;
 }
 
 SaleView::Item& SaleView::item_for(std::string_view sale, std::string_view item) {
   Tables& tables = *tables_.load(kRelaxed);
-  const std::uint64_t hash = hash_of(sale, item);
-  Item* oldest = &tables.items[hash % kItems];
+  const std::size_t place = place_of(sale, item);
+  Item* oldest = &tables.items[place];
   for (std::size_t i = 1; i < kReach; ++i) {
-    Item& at = tables.items[(hash + i) % kItems];
+    Item& at = tables.items[(place + i) % kItems];
     if (at.asked_at < oldest->asked_at) oldest = &at;
   }
   const Writing writing(oldest->version);
@@ -197,9 +212,14 @@ SaleView::Item& SaleView::item_for(std::string_view sale, std::string_view item)
   return *oldest;
 }
 
+SaleView::Item* SaleView::known_item(std::string_view sale, std::string_view item) const {
+  Tables* const tables = tables_.load(kRelaxed);
+  return tables == nullptr ? nullptr : find(*tables, sale, item).item;
+}
+
 void SaleView::learn(std::string_view sale, std::string_view item, const ItemNews& news) {
   if (sale.size() > kIdBytesMax || item.size() > kIdBytesMax) return;
-  Item* known = find(sale, item).item;
+  Item* known = known_item(sale, item);
   if (known == nullptr) {
     if (news.refusal == Outcome{}) return;
     if (tables_.load(kRelaxed) == nullptr) tables_.store(new Tables, kRelease);
@@ -208,6 +228,10 @@ void SaleView::learn(std::string_view sale, std::string_view item, const ItemNew
   if (news.asked_at < known->asked_at) return;
   known->asked_at = news.asked_at;
   const Writing writing(known->version);
+  const bool sold_again = news.refusal == Outcome::sold_out &&
+                          Position{known->epoch.load(kRelaxed), known->seq.load(kRelaxed)} != news.needs;
+  if (sold_again || known->refusal.load(kRelaxed) != static_cast<std::int32_t>(news.refusal))
+    known->wait_until.store(news.asked_at + kFilterPatience, kRelease);
   const std::int64_t half = std::max<std::int64_t>((news.true_until - news.asked_at) / 2, 1);
   known->refusal.store(static_cast<std::int32_t>(news.refusal), kRelease);
   known->reason.store(static_cast<std::int32_t>(news.reason), kRelease);
@@ -221,7 +245,7 @@ void SaleView::learn(std::string_view sale, std::string_view item, const ItemNew
 }
 
 void SaleView::end(std::string_view sale, std::string_view item) {
-  Item* const known = find(sale, item).item;
+  Item* const known = known_item(sale, item);
   if (known == nullptr) return;
   const Writing writing(known->version);
   known->refusal.store(0, kRelease);

@@ -1,9 +1,9 @@
 /// What a process knows of sales without asking: which refusals are true right now. PROTOCOL section 9.
 ///
-///   a reply of the primary --learn--> item: refused until ... --refuse--> an answer without Redis
-///   the published filter --put_filter--> sale: who ever won   --^     (or nothing: ask Redis)
+///   a reply of the primary --learn--> item: refused until ... --advise--> refuse: an answer without Redis
+///   the published filter --put_filter--> sale: who ever won   --^    \-> ask Redis, or wait a moment for the filter
 ///
-/// One writer at a time, any number of readers. `refuse` is wait-free, allocates nothing and makes no system call: each
+/// One writer at a time, any number of readers. `advise` is wait-free, allocates nothing and makes no system call: each
 /// record has a version that is odd while it is written, and a reader who meets a change does not wait but asks Redis,
 /// which is always right. For that reason memory that a reader may look at is never given back before the view is gone;
 /// it is reused, and bounded.
@@ -14,7 +14,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -38,6 +37,17 @@ struct ItemNews {
 /// The news of item `index` (from 0) in a reply that was asked for at `asked_at`.
 ItemNews news_of(const BatchReply& reply, const SaleTerms& terms, std::size_t index, std::int64_t asked_at);
 
+/// What to do about a call.
+enum class Advice : std::uint8_t {
+  ask,     ///< Redis, now
+  refuse,  ///< here
+  wait,    ///< for the next common moment: who won is about to be published, and till then one batch asks for all
+};
+
+/// The next moment at which those who were told to wait ask again, together: less than kCommonMoments after `now`.
+constexpr std::int64_t kCommonMoments = 20;
+constexpr std::int64_t next_common_moment(std::int64_t now) { return (now / kCommonMoments + 1) * kCommonMoments; }
+
 class SaleView {
  public:
   SaleView();
@@ -45,8 +55,9 @@ class SaleView {
   SaleView(const SaleView&) = delete;
   SaleView& operator=(const SaleView&) = delete;
 
-  /// The refusal that Redis would give now, or nothing: ask it. Any thread.
-  std::optional<Answer> refuse(const Call& call, std::int64_t now) noexcept;
+  /// `refuse`: `answer`, which must be as it was made, is what Redis would say now. Of `call` only sale, item, buyer
+  /// and quantity are looked at. Any thread.
+  Advice advise(const Call& call, std::int64_t now, Answer& answer) noexcept;
 
   // The writer's side.
 
@@ -70,12 +81,14 @@ class SaleView {
     Item* item = nullptr;
     std::uint32_t version = 0;
   };
-  Found find(std::string_view sale, std::string_view item) const noexcept;
+  enum class Winner : std::uint8_t { no, perhaps, unknown };
+  static Found find(Tables& tables, std::string_view sale, std::string_view item) noexcept;
+  Item* known_item(std::string_view sale, std::string_view item) const;
   Item& item_for(std::string_view sale, std::string_view item);
   Filter* filter_of(std::string_view sale) const;
   std::size_t filter_for(std::string_view sale);
   Words* words_for(std::size_t blocks);
-  static bool may_have_won(const Filter& filter, std::string_view buyer, Position needs) noexcept;
+  static Winner is_winner(const Filter& filter, std::string_view buyer, Position needs) noexcept;
 
   std::atomic<Tables*> tables_{nullptr};  // made with the first refusal
   std::vector<std::unique_ptr<Words>> words_;

@@ -6,7 +6,6 @@
 
 #include "core/numbers.hpp"
 #include "core/positions.hpp"
-#include "core/words.hpp"
 
 namespace flashsale::core {
 namespace {
@@ -14,25 +13,12 @@ namespace {
 constexpr std::size_t kBitsPerBuyer = 16;
 constexpr std::string_view kVersion = "1";
 
-constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15ULL;
 std::size_t blocks_for(std::size_t buyers) {
   const std::size_t blocks = (buyers * kBitsPerBuyer + kFilterBlockBytes * 8 - 1) / (kFilterBlockBytes * 8);
   return std::clamp<std::size_t>(blocks, 1, kFilterBlocksMax);
 }
 
 }  // namespace
-
-std::uint64_t hash_id(std::string_view id) {
-  std::uint64_t hash = id.size() * kOdd;
-  for_each_word(id, [&hash](std::uint64_t word) {
-    hash = (hash ^ word) * kOdd;
-    hash ^= hash >> 32;
-  });
-  hash *= 0xff51afd7ed558ccdULL;
-  hash ^= hash >> 33;
-  hash *= 0xc4ceb9fe1a85ec53ULL;
-  return hash ^ hash >> 33;
-}
 
 WinnersFilter::WinnersFilter(std::size_t buyers)
     : sized_for_(std::max<std::size_t>(buyers, 1)), words_(blocks_for(buyers) * kFilterBlockWords) {}

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/words.hpp"
 #include "flashsale/types.hpp"
 
 namespace flashsale::core {
@@ -24,7 +25,18 @@ inline constexpr std::size_t kFilterBlocksMax = (16u << 20) / kFilterBlockBytes;
 inline constexpr std::size_t kFilterHeaderBytesMax = 64;
 
 /// A hash of an id: the same in every process, on every machine and in every version of this layout.
-std::uint64_t hash_id(std::string_view id);
+inline std::uint64_t hash_id(std::string_view id) {
+  constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15ULL;
+  std::uint64_t hash = id.size() * kOdd;
+  for_each_word(id, [&hash](std::uint64_t word) {
+    hash = (hash ^ word) * kOdd;
+    hash ^= hash >> 32;
+  });
+  hash *= 0xff51afd7ed558ccdULL;
+  hash ^= hash >> 33;
+  hash *= 0xc4ceb9fe1a85ec53ULL;
+  return hash ^ hash >> 33;
+}
 
 /// Where a buyer's bits are: one block, and in each of its words one bit.
 class FilterPlace {
@@ -33,8 +45,9 @@ class FilterPlace {
   FilterPlace(std::uint64_t hash, std::size_t blocks)
       : block(static_cast<std::size_t>((hash >> 32) * blocks >> 32)), low_(static_cast<std::uint32_t>(hash)) {}
 
-  /// The buyer's bit in word `i`. Computed when asked for: of a loser the first or the second is missing.
-  std::uint64_t bit(std::size_t i) const { return 1ULL << (low_ * kSalts[i] >> 26); }
+  /// Which bit of word `i` is the buyer's. Computed when asked for: of most losers one of the first four is missing.
+  unsigned shift(std::size_t i) const { return low_ * kSalts[i] >> 26; }
+  std::uint64_t bit(std::size_t i) const { return 1ULL << shift(i); }
 
   const std::size_t block;
 

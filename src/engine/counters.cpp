@@ -11,12 +11,40 @@ namespace flashsale {
 namespace engine {
 namespace {
 
-constexpr std::size_t kSets = 8;
+constexpr std::size_t kSets = 64, kShared = kSets - 1;
 
 std::array<Counters, kSets>& sets() {
   static std::array<Counters, kSets> all;
   return all;
 }
+
+// A bit for each set that no thread has; the last one is shared. No lock: a fork could leave it locked in the child.
+std::atomic<std::uint64_t> free_sets{(std::uint64_t{1} << kShared) - 1};
+
+std::size_t take_set() {
+  std::uint64_t free = free_sets.load(std::memory_order_relaxed);
+  while (free != 0)
+    if (free_sets.compare_exchange_weak(free, free & (free - 1), std::memory_order_acquire, std::memory_order_relaxed))
+      return static_cast<std::size_t>(__builtin_ctzll(free));
+  return kShared;
+}
+
+thread_local Counters* mine = nullptr;  // constant, so that reading it needs no guard
+
+/// A thread's hold on its set.
+struct Seat {
+  const std::size_t index = take_set();
+  Seat() {
+    mine = &sets()[index];
+    if (index != kShared) mine->alone = true;
+  }
+  ~Seat() {
+    mine = &sets()[kShared];  // of what counts still later
+    if (index != kShared) free_sets.fetch_or(std::uint64_t{1} << index, std::memory_order_release);
+  }
+  Seat(const Seat&) = delete;
+  Seat& operator=(const Seat&) = delete;
+};
 
 std::atomic<std::uint64_t>& entries_behind() {
   static std::atomic<std::uint64_t> entries{0};
@@ -61,9 +89,8 @@ void histogram(std::string& text, std::string_view name, std::string_view help, 
 }  // namespace
 
 Counters& counters() {
-  static std::atomic<std::size_t> next{0};
-  thread_local const std::size_t mine = next.fetch_add(1, std::memory_order_relaxed) % kSets;
-  return sets()[mine];
+  if (mine == nullptr) thread_local const Seat seat;
+  return *mine;
 }
 
 void note_entries_behind(std::uint64_t entries) { entries_behind().store(entries, std::memory_order_relaxed); }

@@ -18,6 +18,7 @@ namespace {
 constexpr milliseconds kSliceMax{100};  // how long a round trip may keep the leader from looking around
 constexpr milliseconds kMoment{20};     // for the node of a sale that was hindered last, while others wait
 constexpr milliseconds kShortPause{2};  // then
+constexpr milliseconds kLookMax{20};    // for who won, on behalf of those who waited to hear it
 constexpr milliseconds kMarginMax{100};
 constexpr int kWaitMaxMs = 50;           // of one WAIT; whoever has more time asks again
 constexpr std::size_t kTermsMax = 1024;  // sales that a lane remembers
@@ -78,6 +79,9 @@ void Flight::abandon(ErrorCode code, std::string_view detail) {
 
 // The requests stay in the queue while a connection is awaited: there they can expire, and later ones can join.
 core::Step Flight::lease(Deadline patience) {
+  if (heading_.asks_view)
+    shared_.view.fetch_filter(*shared_.pool, heading_.sale,
+                              std::min<Deadline>(patience, util::Clock::now() + kLookMax));
   const Role role = heading_.from_replica ? Role::replica : Role::primary;
   // Of a sale whose node was away last time the others hear nothing: it gets a moment, and the rest of it later.
   if (lane_.is_in_the_way(heading_.sale)) patience = std::min<Deadline>(patience, util::Clock::now() + kMoment);
@@ -89,7 +93,20 @@ core::Step Flight::lease(Deadline patience) {
 
 void Flight::board() {
   lane_.board(aboard_, heading_, margin());
+  answer_known();
   defer_open_questions();
+}
+
+// Whoever waited for the filter is answered by it if it is there by now.
+void Flight::answer_known() {
+  for (Request*& place : aboard_) {
+    if (!std::exchange(place->asks_view, false)) continue;
+    Answer answer;
+    Deadline later{};
+    if (shared_.view.advise(place->to_call(), answer, later) != core::Advice::refuse) continue;
+    lane_.refuse(lane_.disembark(place), answer);
+  }
+  close_ranks();
 }
 
 // A resolve may call a request not reserved only if no copy of it is under way when the question is sent.

@@ -45,6 +45,7 @@ class Flight {
   void land();
 
   void board();
+  void answer_known();
   void defer_open_questions();
   void drop_due(milliseconds margin);
   void drop_unsupported();

@@ -63,6 +63,7 @@ void Lane::wake_thread(std::unique_lock<std::mutex>& lock) {
   } catch (const std::system_error&) {
     RequestList refused;
     refused.append(queue_);
+    refused.append(later_);
     led_ = true;
     lock.unlock();
     while (Request* request = refused.pop_front())
@@ -80,19 +81,27 @@ void Lane::enqueue(RequestList& requests) {
   if (!led_) wake_thread(lock);
 }
 
+// The thread sleeps until the first of them is due, so the others need not wake it.
+void Lane::enqueue_later(RequestList& requests) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  const bool wakes = later_.empty() && !led_;
+  later_.append(requests);
+  if (wakes) wake_thread(lock);
+}
+
 void Lane::call(Request* request) {
   Waiter& waiter = *request->waiter;
   const Deadline deadline = request->deadline;
   std::unique_lock<std::mutex> lock(mutex_);
-  const bool lead = !led_ && queue_.empty() && !crowded_ && !stopping_;
-  queue_.push_back(request);
+  const bool lead = !request->asks_view && !led_ && queue_.empty() && !crowded_ && !stopping_;
+  (request->asks_view ? later_ : queue_).push_back(request);
   if (lead) {
     led_ = true;
     lock.unlock();
     drive(&waiter, deadline);
     lock.lock();
     led_ = false;
-    if (!queue_.empty() || flight_.is_flying() || stopping_) wake_thread(lock);
+    if (!queue_.empty() || !later_.empty() || flight_.is_flying() || stopping_) wake_thread(lock);
   } else if (!led_) {
     wake_thread(lock);
   }
@@ -121,7 +130,7 @@ void Lane::lead_as_thread() {
     const Deadline now = util::Clock::now();
     if (led_ || (!flight_.is_flying() && !has_ready(now))) {
       // A queue that holds only what was put off is looked at again when the first of it is due.
-      if (led_ || queue_.empty())
+      if (led_ || (queue_.empty() && later_.empty()))
         work_.wait(lock);
       else
         work_.wait_until(lock, next_due(now));
@@ -135,14 +144,19 @@ void Lane::lead_as_thread() {
   }
 }
 
-bool Lane::has_ready(Deadline now) const {
+void Lane::admit(Deadline now) {
+  while (!later_.empty() && later_.first()->not_before <= now) queue_.push_back(later_.pop_front());
+}
+
+bool Lane::has_ready(Deadline now) {
+  admit(now);
   for (const Request* at = queue_.first(); at != nullptr; at = at->next)
     if (at->not_before <= now || at->deadline <= now) return true;
   return false;
 }
 
 Deadline Lane::next_due(Deadline now) const {
-  Deadline due = now + kForever;
+  Deadline due = later_.empty() ? now + kForever : later_.first()->not_before;
   for (const Request* at = queue_.first(); at != nullptr; at = at->next)
     due = std::min(due, at->not_before > now ? std::min(at->not_before, at->deadline) : at->deadline);
   return due;
@@ -153,8 +167,9 @@ void Lane::expire() {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     const Deadline now = util::Clock::now();
-    queue_.extract([&](const Request& at) { return at.deadline <= now ? Pick::take : Pick::leave; },
-                   [&](Request* at) { due.push_back(at); });
+    for (RequestList* list : {&queue_, &later_})
+      list->extract([&](const Request& at) { return at.deadline <= now ? Pick::take : Pick::leave; },
+                    [&](Request* at) { due.push_back(at); });
   }
   answer_expired(due);
 }
@@ -219,20 +234,23 @@ void Lane::answer_expired(RequestList& due) {
 
 bool Lane::has_copy_of(const Request& request) const {
   const std::lock_guard<std::mutex> lock(mutex_);
-  for (const Request* at = queue_.first(); at != nullptr; at = at->next)
-    if (at != &request && at->errand() == Errand::reserve && at->key() == request.key()) return true;
+  for (const RequestList* list : {&queue_, &later_})
+    for (const Request* at = list->first(); at != nullptr; at = at->next)
+      if (at != &request && at->errand() == Errand::reserve && at->key() == request.key()) return true;
   return flight_.has_copy_of(request);
 }
 
-bool Lane::next_ready(Heading& heading) const {
+bool Lane::next_ready(Heading& heading) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const Deadline now = util::Clock::now();
+  admit(now);
   for (const Request* at = queue_.first(); at != nullptr; at = at->next) {
     if (at->not_before > now && at->deadline > now) continue;
     heading.sale = at->sale();
     heading.errand = at->errand();
     heading.from_replica = at->from_replica;
     heading.waits_for_replicas = at->waits_for_replicas();
+    heading.asks_view = at->asks_view;
     return true;
   }
   return false;
@@ -294,6 +312,15 @@ void Lane::put_off(Request* request, milliseconds time) {
 void Lane::answer(Request* request, const Result<Answer>& known) {
   const Result<Answer> answer = request->last_word(known);
   count(answer);
+  deliver(request, answer);
+}
+
+void Lane::refuse(Request* request, const Answer& answer) {
+  counters().refused_at_once(answer.outcome);
+  deliver(request, answer);
+}
+
+void Lane::deliver(Request* request, const Result<Answer>& answer) {
   if (request->waiter != nullptr) {
     request->waiter->result = answer;
   } else {
@@ -334,6 +361,7 @@ void Lane::stop() {
     std::unique_lock<std::mutex> lock(mutex_);
     work_.wait(lock, [this] { return !led_; });  // a caller that leads stops at its next step
     left.append(queue_);
+    left.append(later_);
   }
   flight_.abandon(ErrorCode::closed, "the gate was closed");
   while (Request* request = left.pop_front()) {

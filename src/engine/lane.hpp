@@ -7,6 +7,8 @@
 ///     enqueue --> queue --board--> flight --land--> answered
 ///                   ^                |
 ///                   +---- retreat ---+   (nobody answered: sent again later, in the old order)
+///
+///     enqueue_later --> later --at a common moment--> queue   (whom the view may answer by then: core::Advice::wait)
 #pragma once
 
 #include <atomic>
@@ -64,7 +66,9 @@ class Lane {
 
   /// Takes requests over; the lane answers each exactly once. Any thread.
   void enqueue(RequestList& requests);
-  /// The same for one request of a blocking caller, which leads the lane if it is idle. Returns once it is answered.
+  /// The same for those who wait for the view. Any thread.
+  void enqueue_later(RequestList& requests);
+  /// One request of a blocking caller, which leads the lane if it is idle. Returns once it is answered.
   void call(Request* request);
   /// True if nobody leads and nothing waits.
   bool is_idle() const;
@@ -81,7 +85,7 @@ class Lane {
   // For the flight, by the leader only.
 
   /// Where the first request that is ready wants to go; false: there is none.
-  bool next_ready(Heading& heading) const;
+  bool next_ready(Heading& heading);
   /// Moves up to a batch of ready requests that go there into `aboard`.
   void board(std::vector<Request*>& aboard, const Heading& heading, milliseconds margin);
   /// Takes everybody off board; a place may hold nullptr.
@@ -102,6 +106,8 @@ class Lane {
   void put_off(Request* request, milliseconds time);
   /// Answers a request; `flush` makes it known.
   void answer(Request* request, const Result<Answer>& answer);
+  /// The same for one that Redis need not be asked about.
+  void refuse(Request* request, const Answer& answer);
   void flush();
 
  private:
@@ -111,14 +117,17 @@ class Lane {
   void drive(const Waiter* mine, Deadline until);
   void lead_as_thread();
   void wake_thread(std::unique_lock<std::mutex>& lock);
+  void deliver(Request* request, const Result<Answer>& answer);
+  void admit(Deadline now);
   Deadline next_due(Deadline now) const;
-  bool has_ready(Deadline now) const;
+  bool has_ready(Deadline now);
 
   LaneShared& shared_;
 
   mutable std::mutex mutex_;
   std::condition_variable work_;
   RequestList queue_;                                    // guarded by mutex_
+  RequestList later_;                                    // guarded by mutex_: about by their `not_before`
   RequestList spare_;                                    // guarded by mutex_: nodes to use again
   std::vector<std::unique_ptr<Request>> nodes_;          // guarded by mutex_: owns every node of this lane
   bool led_ = false;                                     // guarded by mutex_

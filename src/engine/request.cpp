@@ -20,7 +20,7 @@ void Request::fill(const Call& call, Level usual, Deadline until) {
   text.append(call.sale.text()).append(call.buyer.text()).append(call.request.text());
   if (reserves) text.append(call.item.text()).append(call.payload);
   from_replica = verb == Verb::status && level <= Level::primary;
-  checking = false;
+  asks_view = checking = false;
   decided = Answer{};
   needs = Position{};
   effect = Effect::none;
@@ -92,23 +92,27 @@ void RequestList::append(RequestList& other) {
   other = RequestList();
 }
 
-Event to_event(std::uint64_t tag, const Result<Answer>& answer) {
+Event to_event(std::uint64_t tag, const Answer& answer) {
   Event event;
   event.tag = tag;
-  if (!answer) {
-    event.code = static_cast<std::int32_t>(answer.error().code);
-    event.effect = answer.error().effect;
-    return event;
-  }
-  event.code = static_cast<std::int32_t>(answer->outcome);
-  event.level = answer->level;
-  event.reason = answer->reason;
-  event.index = answer->order.index;
-  event.epoch = answer->order.at.epoch;
-  event.seq = answer->order.at.seq;
-  event.remaining = answer->remaining;
-  event.hold_until_ms = answer->hold_until_ms;
-  event.retry_after_ms = answer->retry_after_ms;
+  event.code = static_cast<std::int32_t>(answer.outcome);
+  event.level = answer.level;
+  event.reason = answer.reason;
+  event.index = answer.order.index;
+  event.epoch = answer.order.at.epoch;
+  event.seq = answer.order.at.seq;
+  event.remaining = answer.remaining;
+  event.hold_until_ms = answer.hold_until_ms;
+  event.retry_after_ms = answer.retry_after_ms;
+  return event;
+}
+
+Event to_event(std::uint64_t tag, const Result<Answer>& answer) {
+  if (answer) return to_event(tag, *answer);
+  Event event;
+  event.tag = tag;
+  event.code = static_cast<std::int32_t>(answer.error().code);
+  event.effect = answer.error().effect;
   return event;
 }
 

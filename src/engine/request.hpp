@@ -33,6 +33,7 @@ struct Request {
   Level level = Level::usual;  ///< asked for; `usual` is for the sale to tell
   std::uint32_t quantity = 0;
   bool from_replica = false;          ///< of status: may still be asked of a replica
+  bool asks_view = false;             ///< never sent, and to be looked for in the view before it is
   bool checking = false;              ///< decided, and to be looked up once more before it is answered
   Answer decided{};                   ///< has an order once it was decided below its level
   Position needs{};                   ///< the entry that the database must have for `decided`
@@ -47,6 +48,11 @@ struct Request {
 
   void fill(const Call& call, Level usual, Deadline until);
   void clear();
+  /// Puts it off until `time`, when the view may know its answer.
+  void wait_for_view(Deadline time) {
+    asks_view = true;
+    not_before = time;
+  }
 
   std::string_view sale() const { return {text.data(), sale_bytes}; }
   std::string_view buyer() const { return {text.data() + sale_bytes, buyer_bytes}; }
@@ -55,6 +61,8 @@ struct Request {
   std::string_view key() const { return {text.data(), std::size_t{sale_bytes} + buyer_bytes + request_bytes}; }
   std::string_view item() const { return {text.data() + key().size(), item_bytes}; }
   std::string_view payload() const { return std::string_view(text).substr(key().size() + item_bytes); }
+  /// Of reserve: as much of it as a view looks at.
+  Call to_call() const { return {SaleId{sale()}, ItemId{item()}, BuyerId{buyer()}, RequestId{request()}, quantity}; }
   core::Asked asked() const { return {buyer(), request(), item(), payload(), quantity}; }
   Errand errand() const;
   bool is_decided() const { return static_cast<bool>(decided.order); }
@@ -69,6 +77,7 @@ struct Heading {
   Errand errand = Errand::reserve;
   bool from_replica = false;
   bool waits_for_replicas = false;
+  bool asks_view = false;  ///< the first of them waited for the view; others may board all the same
 
   bool fits(const Request& request) const {
     return errand == request.errand() && from_replica == request.from_replica &&
@@ -119,7 +128,9 @@ void RequestList::extract(PickFunction pick, Take take) {
   }
 }
 
-/// The event that tells a request's answer.
+/// @{ The event that tells a request's answer.
+Event to_event(std::uint64_t tag, const Answer& answer);
 Event to_event(std::uint64_t tag, const Result<Answer>& answer);
+/// @}
 
 }  // namespace flashsale::engine

@@ -24,6 +24,9 @@ namespace flashsale {
 namespace {
 
 constexpr milliseconds kExpireEvery{10};
+// Left, for a call to wait for a common moment and then for a look for the filter, and yet to have more time than a
+// lane may want for a round trip.
+constexpr milliseconds kTimeToWait{8 * core::kCommonMoments};
 
 GateOptions bounded(GateOptions options) {
   options.timeout = std::clamp(options.timeout, milliseconds{1}, kTimeoutMax);
@@ -64,6 +67,28 @@ class EarlyEvents {
   std::size_t count_ = 0;
 };
 
+/// Requests on their way into a lane: nodes are borrowed together, and handed over together.
+class Boarding {
+ public:
+  explicit Boarding(engine::Lane& lane) : lane_(lane) {}
+
+  /// A node for the caller to fill; `left`: how many more may be wanted, this one included.
+  engine::Request* next(std::size_t left) {
+    if (nodes_.empty()) lane_.borrow(nodes_, left);
+    return nodes_.pop_front();
+  }
+  void add(engine::Request* filled) { (filled->asks_view ? later_ : now_).push_back(filled); }
+  void hand_over() {
+    if (!nodes_.empty()) lane_.give_back(nodes_);
+    if (!now_.empty()) lane_.enqueue(now_);
+    if (!later_.empty()) lane_.enqueue_later(later_);
+  }
+
+ private:
+  engine::Lane& lane_;
+  engine::RequestList nodes_, now_, later_;
+};
+
 /// The gate behind its constructor: nothing of it runs before the first call.
 class StockGate::Body {
  public:
@@ -101,12 +126,16 @@ class StockGate::Body {
     return used != 0 && used != util::fork_generation();
   }
 
-  Result<Answer> call(const Call& call);
+  /// What to do about a call, by what is known of its item; `answer` and `ask_at` as in ViewKeeper::advise.
+  core::Advice advise(const Call& call, Answer& answer, Deadline& ask_at) noexcept;
+  Result<Answer> call(const Call& call, Deadline ask_at = {});
   Result<std::size_t> submit(const Call* calls, std::size_t count, CompletionQueue& queue);
 
  private:
   std::optional<Error> refuse(const Call& call) const;
-  std::optional<Answer> known_refusal(const Call& call);
+  milliseconds timeout_of(const Call& call) const {
+    return call.timeout == milliseconds{0} ? shared_.options.timeout : call.timeout;
+  }
   engine::Lane& lane_for_caller();
   void hand_in(const Call* calls, std::size_t count, const std::shared_ptr<CompletionQueue::State>& queue);
   void need_usher();
@@ -136,12 +165,16 @@ std::optional<Error> StockGate::Body::refuse(const Call& call) const {
   return error;
 }
 
-/// What Redis would say, where that is known.
-std::optional<Answer> StockGate::Body::known_refusal(const Call& call) {
-  if (call.verb != Verb::reserve || !shared_.options.view) return std::nullopt;
-  const auto answer = shared_.view.refuse(call);
-  if (answer) engine::counters().refused_at_once(answer->outcome);
-  return answer;
+// Of what the view advises to refuse, sale and item are known, so they need not be checked. One lane keeps the order,
+// so nobody waits there; nor does who has little time.
+core::Advice StockGate::Body::advise(const Call& call, Answer& answer, Deadline& ask_at) noexcept {
+  if (call.verb != Verb::reserve || !shared_.options.view || is_foreign() ||
+      !core::is_well_formed_but_for_names(call, shared_.options.payload_bytes_max))
+    return core::Advice::ask;
+  const core::Advice advice = shared_.view.advise(call, answer, ask_at);
+  if (advice == core::Advice::refuse) engine::counters().refused_at_once(answer.outcome);
+  if (advice == core::Advice::wait && (lanes_.size() == 1 || timeout_of(call) < kTimeToWait)) ask_at = {};
+  return advice;
 }
 
 engine::Lane& StockGate::Body::lane_for_caller() {
@@ -150,22 +183,21 @@ engine::Lane& StockGate::Body::lane_for_caller() {
   return *lanes_[turn_.fetch_add(1, std::memory_order_relaxed) % lanes_.size()];
 }
 
-Result<Answer> StockGate::Body::call(const Call& call) {
+Result<Answer> StockGate::Body::call(const Call& call, Deadline ask_at) {
   if (is_foreign()) return fail(ErrorCode::forked, "the gate was used before the fork");
   if (auto error = refuse(call)) return tl::unexpected<Error>(std::move(*error));
-  if (const auto refusal = known_refusal(call)) return *refusal;
   if (shared_.waiting.fetch_add(1, std::memory_order_relaxed) >= shared_.options.waiting_max) {
     shared_.waiting.fetch_sub(1, std::memory_order_relaxed);
     engine::counters().failed(ErrorCode::busy, Effect::none);
     return fail(ErrorCode::busy, "waiting_max requests are waiting already");
   }
-  const milliseconds timeout = call.timeout == milliseconds{0} ? shared_.options.timeout : call.timeout;
-  engine::Lane& lane = lane_for_caller();
+  engine::Lane& lane = ask_at == Deadline{} ? lane_for_caller() : *lanes_.front();
   engine::RequestList node;
   lane.borrow(node, 1);
   engine::Request* const request = node.pop_front();
   engine::Waiter waiter;
-  request->fill(call, shared_.options.level, util::Clock::now() + timeout);
+  request->fill(call, shared_.options.level, util::Clock::now() + timeout_of(call));
+  if (ask_at != Deadline{}) request->wait_for_view(ask_at);
   request->waiter = &waiter;
   lane.call(request);
   return std::move(waiter.result);
@@ -187,29 +219,31 @@ Result<std::size_t> StockGate::Body::submit(const Call* calls, std::size_t count
 
 void StockGate::Body::hand_in(const Call* calls, std::size_t count,
                               const std::shared_ptr<CompletionQueue::State>& queue) {
-  engine::Lane& lane = *lanes_[turn_.fetch_add(1, std::memory_order_relaxed) % lanes_.size()];
-  engine::RequestList nodes, good;
+  Boarding boarding(*lanes_[turn_.fetch_add(1, std::memory_order_relaxed) % lanes_.size()]);
+  Boarding waiting(*lanes_.front());  // all of them in one lane, so that they share a batch
   EarlyEvents early(*queue, shared_.waiting);
   const Deadline now = util::Clock::now();
   for (std::size_t i = 0; i < count; ++i) {
     const Call& call = calls[i];
+    Answer answer;
+    Deadline ask_at{};
+    if (advise(call, answer, ask_at) == core::Advice::refuse) {
+      early.add(engine::to_event(call.tag, answer));
+      continue;
+    }
     if (auto error = refuse(call)) {
       early.add(engine::to_event(call.tag, tl::unexpected<Error>(std::move(*error))));
       continue;
     }
-    if (const auto refusal = known_refusal(call)) {
-      early.add(engine::to_event(call.tag, *refusal));
-      continue;
-    }
-    if (nodes.empty()) lane.borrow(nodes, count - i);
-    engine::Request* const request = nodes.pop_front();
-    request->fill(call, shared_.options.level,
-                  now + (call.timeout == milliseconds{0} ? shared_.options.timeout : call.timeout));
+    Boarding& lane = ask_at != Deadline{} ? waiting : boarding;
+    engine::Request* const request = lane.next(count - i);
+    request->fill(call, shared_.options.level, now + timeout_of(call));
+    if (ask_at != Deadline{}) request->wait_for_view(ask_at);
     request->queue = queue;
-    good.push_back(request);
+    lane.add(request);
   }
-  if (!nodes.empty()) lane.give_back(nodes);
-  if (!good.empty()) lane.enqueue(good);
+  boarding.hand_over();
+  waiting.hand_over();
 }
 
 void StockGate::Body::need_usher() {
@@ -258,11 +292,24 @@ StockGate::~StockGate() {
   if (body_->was_forked()) static_cast<void>(body_.release());
 }
 
+namespace {
+
+Call as_reserve(Call call) {
+  call.verb = Verb::reserve;
+  return call;
+}
+
+}  // namespace
+
 Result<Answer> StockGate::reserve(const Call& call) {
-  if (call.verb == Verb::reserve) return engine::guarded([&] { return body_->call(call); });
-  Call reserve = call;
-  reserve.verb = Verb::reserve;
-  return engine::guarded([&] { return body_->call(reserve); });
+  Result<Answer> answer;  // filled in place where Redis need not be asked
+  Deadline ask_at{};
+  if (call.verb != Verb::reserve) {
+    answer = reserve(as_reserve(call));
+  } else if (body_->advise(call, *answer, ask_at) != core::Advice::refuse) {
+    answer = engine::guarded([&] { return body_->call(call, ask_at); });
+  }
+  return answer;
 }
 
 namespace {

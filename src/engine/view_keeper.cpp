@@ -10,8 +10,7 @@
 namespace flashsale::engine {
 namespace {
 
-constexpr std::int64_t kPauseMin = 20;  // a worker publishes about so often
-constexpr std::int64_t kPauseMax = 1000;
+constexpr std::int64_t kPauseMin = 5, kPauseMax = 1000;  // between looks for a filter, which are cheaper than a batch
 constexpr std::size_t kWantedMax = 256;
 
 /// One read of the published filter, or nothing.
@@ -23,8 +22,11 @@ std::optional<std::string> read(Connection& connection, const Command& command, 
 
 }  // namespace
 
-std::optional<Answer> ViewKeeper::refuse(const Call& call) noexcept {
-  return view_.refuse(call, util::coarse_ms_not_behind());
+core::Advice ViewKeeper::advise(const Call& call, Answer& answer, Deadline& ask_at) noexcept {
+  const std::int64_t now = util::coarse_ms_not_behind();
+  const core::Advice advice = view_.advise(call, now, answer);
+  if (advice == core::Advice::wait) ask_at = Deadline(milliseconds{core::next_common_moment(now)});
+  return advice;
 }
 
 void ViewKeeper::heard(std::string_view sale, const core::SaleTerms& terms, const core::BatchReply& reply,
@@ -52,8 +54,8 @@ bool ViewKeeper::is_due(std::string_view sale, std::int64_t now) {
   const auto found = wanted_.find(sale);
   if (found == wanted_.end() || now < found->second.look_at) return false;
   Wanted& wanted = found->second;
-  wanted.pause = std::clamp(wanted.pause * 2, kPauseMin, kPauseMax);
-  wanted.look_at = now + wanted.pause;
+  if (wanted.since == 0) wanted.since = now;
+  wanted.look_at = now + std::clamp((now - wanted.since) / 4, kPauseMin, kPauseMax);
   return true;
 }
 

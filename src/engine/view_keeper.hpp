@@ -14,11 +14,11 @@
 
 namespace flashsale::engine {
 
-/// Thread-safe. `refuse` takes no lock and makes no system call.
+/// Thread-safe. `advise` takes no lock and makes no system call.
 class ViewKeeper {
  public:
-  /// The refusal that Redis would give right now, or nothing: ask it.
-  std::optional<Answer> refuse(const Call& call) noexcept;
+  /// What to do about a call right now: core::SaleView::advise. `ask_at`, if that is to wait: until when.
+  core::Advice advise(const Call& call, Answer& answer, Deadline& ask_at) noexcept;
 
   /// What a reply to a batch says of the sale's items; `asked_at` is the monotonic clock before it was sent. A replica
   /// may lag behind the primary, so what it says may only end a refusal.
@@ -33,8 +33,8 @@ class ViewKeeper {
   /// A filter that some refusal needs and that is not here yet.
   struct Wanted {
     Position at;
-    std::int64_t look_at = 0;  ///< not before
-    std::int64_t pause = 0;    ///< after a look in vain; doubles
+    std::int64_t since = 0;    ///< the first look; 0: none yet
+    std::int64_t look_at = 0;  ///< not before: a quarter of the time since then passes between two looks
   };
   bool is_due(std::string_view sale, std::int64_t now);
   void took(std::string_view sale, std::string_view published);

@@ -1,6 +1,7 @@
 #include "engine/winners_publisher.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/journal_codec.hpp"
 #include "core/keyspace.hpp"
@@ -10,8 +11,10 @@
 namespace flashsale::engine {
 namespace {
 
-constexpr milliseconds kIdlePause{50};  // between looks at a sale that refuses nobody, or whose filter covers all
-constexpr milliseconds kBusyPause{1};   // between the steps of a scan, so that orders are persisted in between
+// Between looks at a sale that refuses nobody, or whose filter covers all. One that sells may sell out at any moment,
+// and till that is covered every loser asks Redis.
+constexpr milliseconds kIdlePause{50}, kSellingPause{10};
+constexpr milliseconds kBusyPause{1};  // between the steps of a scan, so that orders are persisted in between
 constexpr milliseconds kFailurePause{500};
 constexpr int kPagesPerStep = 8;
 constexpr const char* kBuyersPerPage = "1000";
@@ -73,8 +76,10 @@ milliseconds WinnersPublisher::step(Deadline deadline) {
   if (!seen) return kFailurePause;
   const core::SaleMeta& meta = seen->meta;
   if (meta.queue == QueueMode::list || !meta.rec.empty()) return kFailurePause;
-  if (!seen->needs) return kIdlePause;
-  if (seen->published.epoch == meta.epoch && seen->published >= *seen->needs) return kIdlePause;
+  const bool sells = std::exchange(seen_at_, Position{meta.epoch, meta.seq}) != Position{meta.epoch, meta.seq};
+  const milliseconds look_again = sells ? kSellingPause : kIdlePause;
+  if (!seen->needs) return look_again;
+  if (seen->published.epoch == meta.epoch && seen->published >= *seen->needs) return look_again;
 
   const bool is_ours = filter_ && uuid_ == meta.uuid && covers_.epoch == meta.epoch && !filter_->is_crowded();
   if (!is_ours) begin_scan(meta, seen->buyers);
@@ -86,7 +91,7 @@ milliseconds WinnersPublisher::step(Deadline deadline) {
     return kBusyPause;
   }
   if (covers_ < *seen->needs) return kBusyPause;
-  return publish(meta.uuid, deadline) ? std::max<milliseconds>(kIdlePause, milliseconds{filter_->bytes() / kBytesPerMs})
+  return publish(meta.uuid, deadline) ? std::max<milliseconds>(look_again, milliseconds{filter_->bytes() / kBytesPerMs})
                                       : kFailurePause;
 }
 

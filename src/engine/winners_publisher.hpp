@@ -36,6 +36,7 @@ class WinnersPublisher {
   std::string sale_;
   std::string uuid_;  // of the sale that the filter is of
   std::optional<core::WinnersFilter> filter_;
+  Position seen_at_;                   // where the sale was at the last look
   Position covers_;                    // what the filter covers, once no scan is under way
   std::optional<std::string> cursor_;  // of a scan under way
 };

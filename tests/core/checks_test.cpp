@@ -37,6 +37,20 @@ TEST_SUITE("core/checks") {
     CHECK(check_payload(1025, 1024).value() == "payload must have at most 1024 bytes, has 1025");
   }
 
+  TEST_CASE("a byte that an id may not have is found at every place of an id of every length") {
+    for (std::size_t size = 1; size <= kIdBytesMax; ++size) {
+      std::string id(size, 'x');
+      CHECK_FALSE(check_buyer(id));
+      for (char& byte : id) {
+        for (const char bad : {'\0', ' ', '/', '{', '\x80', '\xff'}) {
+          byte = bad;
+          CHECK(check_buyer(id));
+        }
+        byte = 'x';
+      }
+    }
+  }
+
   TEST_CASE("a call is well formed exactly when it has no defect") {
     const std::string long_id(65, 'x'), payload(2000, 'p');
     Call good{SaleId{"s"}, ItemId{"i"}, BuyerId{"b"}, RequestId{"r"}};

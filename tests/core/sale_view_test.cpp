@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -50,6 +51,18 @@ Call call(std::string_view buyer, std::string_view item = "shoe", std::uint32_t 
   return {SaleId{kSale}, ItemId{item}, BuyerId{buyer}, RequestId{"r1"}, quantity};
 }
 
+/// The refusal, if that is what the view advises.
+std::optional<Answer> refuse(SaleView& view, const Call& c, std::int64_t now) {
+  Answer answer;
+  if (view.advise(c, now, answer) != Advice::refuse) return std::nullopt;
+  return answer;
+}
+
+Advice advice(SaleView& view, const Call& c, std::int64_t now) {
+  Answer answer;
+  return view.advise(c, now, answer);
+}
+
 /// A view that heard `r` and has the filter of the winner ann, covering `covers`.
 struct Informed {
   explicit Informed(const BatchReply& r, Position covers = {2, 9}) {
@@ -59,7 +72,7 @@ struct Informed {
   void hear(const BatchReply& r, std::int64_t asked_at) {
     for (std::size_t i = 0; i < 2; ++i) view.learn(kSale, terms().items[i], news_of(r, terms(), i, asked_at));
   }
-  std::optional<Answer> ask(const Call& c, std::int64_t now = kAsked + 1) { return view.refuse(c, now); }
+  std::optional<Answer> ask(const Call& c, std::int64_t now = kAsked + 1) { return refuse(view, c, now); }
   SaleView view;
 };
 
@@ -89,7 +102,39 @@ TEST_SUITE("core/sale_view") {
   TEST_CASE("without a filter nobody is refused") {
     SaleView view;
     view.learn(kSale, "shoe", news_of(reply(), terms(), 0, kAsked));
-    CHECK_FALSE(view.refuse(call("bob"), kAsked + 1));
+    CHECK_FALSE(refuse(view, call("bob"), kAsked + 1));
+  }
+
+  TEST_CASE("while the filter does not cover the sell-out, all who ask wait for common moments, winners too") {
+    Informed informed(reply(), {2, 6});
+    CHECK(advice(informed.view, call("bob"), kAsked + 1) == Advice::wait);
+    CHECK(advice(informed.view, call("ann"), kAsked + 1) == Advice::wait);
+    CHECK(advice(informed.view, call("bob", "hat"), kAsked + 1) == Advice::ask);
+    CHECK(advice(informed.view, call("bob"), kAsked + 50) == Advice::ask);  // nothing is known any more
+    informed.view.put_filter(kSale, filter_of({"ann"}, {2, 7}));
+    CHECK(advice(informed.view, call("bob"), kAsked + 2) == Advice::refuse);
+    CHECK(advice(informed.view, call("ann"), kAsked + 2) == Advice::ask);
+    CHECK(next_common_moment(39) == 40);
+    CHECK(next_common_moment(40) == 60);
+  }
+
+  TEST_CASE("a filter that does not come is waited for two seconds after each sell-out, not for ever") {
+    Informed informed(reply(), {2, 6});
+    const auto advised = [&](std::int64_t after) {
+      informed.hear(reply(), kAsked + after);
+      return advice(informed.view, call("bob"), kAsked + after);
+    };
+    CHECK(advised(1999) == Advice::wait);
+    CHECK(advised(2000) == Advice::ask);
+    BatchReply restocked = reply();
+    restocked.left[0] = 1;
+    informed.hear(restocked, kAsked + 2100);
+    CHECK(advised(2200) == Advice::wait);
+    CHECK(advised(4200) == Advice::ask);
+    BatchReply sold_again = reply();  // by others: this process never heard of the unit
+    ++sold_again.sold_seq[0];
+    informed.hear(sold_again, kAsked + 4300);
+    CHECK(advice(informed.view, call("bob"), kAsked + 4301) == Advice::wait);
   }
 
   TEST_CASE("a sold-out item needs a filter that covers what sold it last, and no more") {
@@ -202,7 +247,7 @@ TEST_SUITE("core/sale_view") {
     CHECK(news_of(first, terms(), 0, kAsked).needs == Position{});
     SaleView view;
     view.learn(kSale, "shoe", news_of(first, terms(), 0, kAsked));
-    CHECK(view.refuse(call("bob"), kAsked + 1)->outcome == Outcome::not_started);
+    CHECK(refuse(view, call("bob"), kAsked + 1)->outcome == Outcome::not_started);
 
     BatchReply sold = first;
     sold.sold_seq[1] = 3;
@@ -237,7 +282,7 @@ TEST_SUITE("core/sale_view") {
     view.learn("ab", "c", news);
     view.put_filter("ab", filter_of({}, {2, 9}));
     const auto ask = [&](std::string_view sale, std::string_view item) {
-      return view.refuse({SaleId{sale}, ItemId{item}, BuyerId{"bob"}, RequestId{"r"}}, kAsked + 1).has_value();
+      return refuse(view, {SaleId{sale}, ItemId{item}, BuyerId{"bob"}, RequestId{"r"}}, kAsked + 1).has_value();
     };
     CHECK(ask("ab", "c"));
     CHECK_FALSE(ask("a", "bc"));
@@ -256,13 +301,13 @@ TEST_SUITE("core/sale_view") {
     for (int i = 0; i < 600; ++i) {
       const std::string sale = sale_name(i), winner = "winner-of-" + sale;
       const auto ask = [&](const std::string& buyer) {
-        return view.refuse({SaleId{sale}, ItemId{"shoe"}, BuyerId{buyer}, RequestId{"r"}}, kAsked + 1).has_value();
+        return refuse(view, {SaleId{sale}, ItemId{"shoe"}, BuyerId{buyer}, RequestId{"r"}}, kAsked + 1).has_value();
       };
       known += ask("bob") ? 1 : 0;
       CHECK_FALSE(ask(winner));
     }
     CHECK(known >= 200);
-    CHECK(view.refuse({SaleId{sale_name(599)}, ItemId{"shoe"}, BuyerId{"bob"}, RequestId{"r"}}, kAsked + 1));
+    CHECK(refuse(view, {SaleId{sale_name(599)}, ItemId{"shoe"}, BuyerId{"bob"}, RequestId{"r"}}, kAsked + 1));
   }
 
   TEST_CASE("while a writer writes, no reader hears of a winner's item as sold out, nor one item's news as another's") {
@@ -274,11 +319,11 @@ TEST_SUITE("core/sale_view") {
     for (int t = 0; t < 2; ++t) {
       readers.emplace_back([&] {
         while (!stop) {
-          const auto hat = view.refuse(call("bob", "hat"), kAsked + 1);
-          const auto shoe = view.refuse(call("bob", "shoe"), kAsked + 1);
+          const auto hat = refuse(view, call("bob", "hat"), kAsked + 1);
+          const auto shoe = refuse(view, call("bob", "shoe"), kAsked + 1);
           if (hat && hat->outcome != Outcome::paused) ++wrong;
           if (shoe && (shoe->outcome != Outcome::sold_out || shoe->reason != PauseReason::none)) ++wrong;
-          if (view.refuse(call("ann"), kAsked + 1)) ++wrong;
+          if (refuse(view, call("ann"), kAsked + 1)) ++wrong;
         }
       });
     }

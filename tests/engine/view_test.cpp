@@ -7,12 +7,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
 #include <map>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "core/keyspace.hpp"
+#include "core/sale_view.hpp"
 #include "core/scripts.hpp"
 #include "core/winners_filter.hpp"
 #include "core/words.hpp"
@@ -181,6 +184,77 @@ TEST_CASE("before the first opening nobody has won, so not_started needs no filt
   StockGate gate(sale.pool);
   CHECK(gate.reserve(click(sale, "eve"))->outcome == Outcome::not_started);
   CHECK(comes_to_refuse(gate, sale, "eve"));
+}
+
+TEST_CASE("until it is published who won, those who ask for what is sold out ask together") {
+  PrivateRedis redis;
+  ServedSale sale(redis, few());
+  REQUIRE(sale.sell({{"ann", "r1", 1, 2}, {"bob", "r1"}}) == "aa");
+  StockGate gate(sale.pool);
+  REQUIRE(gate.reserve(click(sale, "eve"))->outcome == Outcome::sold_out);
+  CompletionQueue queue;
+  const auto scripts_before = scripts_run(sale);
+  const auto start = std::chrono::steady_clock::now();
+  const auto ms_since = [&] { return (std::chrono::steady_clock::now() - start) / milliseconds{1}; };
+  std::size_t asked = 0, answered = 0;
+  for (; ms_since() < 200; ++asked) {  // a filter that does not come is waited for so long, and longer
+    const std::string buyer = asked % 2 == 0 ? "loser-" + std::to_string(asked) : "bob";
+    const Call call = click(sale, buyer);
+    REQUIRE(gate.submit(&call, 1, queue).value() == 1);
+    std::this_thread::sleep_for(milliseconds{1});
+  }
+  std::vector<Event> events(asked);
+  while (answered < asked) {
+    const auto count = queue.drain(events.data() + answered, asked - answered, milliseconds{20'000});
+    REQUIRE(count > 0);
+    answered += count;
+  }
+  for (const Event& event : events)
+    CHECK((event.outcome() == Outcome::sold_out || event.outcome() == Outcome::already_reserved));
+  CHECK(scripts_run(sale) - scripts_before <= 2 * (ms_since() / core::kCommonMoments + 2));
+}
+
+TEST_CASE("blocking callers who ask together hear what Redis says: losers are refused, winners find their orders") {
+  PrivateRedis redis;
+  ServedSale sale(redis, few());
+  REQUIRE(sale.sell({{"ann", "r1", 1, 2}, {"bob", "r1"}}) == "aa");
+  StockGate gate(sale.pool);
+  REQUIRE(gate.reserve(click(sale, "eve"))->outcome == Outcome::sold_out);
+  std::atomic<int> refused{0}, found{0};
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 8; ++i) {
+    callers.emplace_back([&, i] {
+      const std::string buyer = i % 2 == 0 ? "loser-" + std::to_string(i) : "bob";
+      for (int again = 0; again < 5; ++again) {
+        const auto answer = gate.reserve(click(sale, buyer));
+        if (answer && answer->outcome == Outcome::sold_out) ++refused;
+        if (answer && answer->outcome == Outcome::already_reserved) ++found;
+      }
+    });
+  }
+  for (auto& caller : callers) caller.join();
+  CHECK(refused == 20);
+  CHECK(found == 20);
+}
+
+TEST_CASE("a gate that is closed answers those who wait to ask together") {
+  PrivateRedis redis;
+  ServedSale sale(redis, few());
+  REQUIRE(sale.sell({{"ann", "r1", 1, 2}, {"bob", "r1"}}) == "aa");
+  CompletionQueue queue;
+  constexpr std::size_t kCalls = 20;
+  {
+    StockGate gate(sale.pool);
+    REQUIRE(gate.reserve(click(sale, "eve"))->outcome == Outcome::sold_out);
+    const std::vector<Call> calls(kCalls, click(sale, "fay"));
+    REQUIRE(gate.submit(calls.data(), kCalls, queue).value() == kCalls);
+  }
+  Event events[kCalls];
+  REQUIRE(queue.drain(events, kCalls, milliseconds{0}) == kCalls);
+  for (const Event& event : events) {
+    const bool refused = event.code == static_cast<std::int32_t>(Outcome::sold_out);
+    CHECK((refused || (event.code == static_cast<std::int32_t>(ErrorCode::closed) && event.effect == Effect::none)));
+  }
 }
 
 TEST_CASE("a running worker publishes by itself, and follows what is sold later") {
