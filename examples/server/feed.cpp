@@ -131,7 +131,9 @@ std::string Feed::frame(const std::string& sale) {
   body["accepted_per_s"] = won_per_s_;
   body["p50_ms"] = funnel_.times.quantile(0.5);
   body["p99_ms"] = funnel_.times.quantile(0.99);
+  body["entries"] = status ? status->at.seq : 0;
   body["lag"] = status ? status->waiting : 0;
+  body["batches"] = flashsale::metrics().batches;  // after the status, so that none is missing that made an entry
   if (alarms.size() > kAlarmsMax) alarms.resize(kAlarmsMax);
   body["alarms"] = alarms;
   return "data: " + body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n\n";

@@ -107,7 +107,7 @@ class Crowd {
 
   // Phase 2: everybody buys at once, and retries with the same key what was not answered.
   void buy() {
-    await_opening();
+    const Json before = await_opening();
     Count count;
     Times times;
     std::map<std::string, std::uint64_t> outcomes;
@@ -138,14 +138,30 @@ class Crowd {
     std::string text;
     for (const auto& [name, number] : outcomes) text += std::to_string(number) + " " + name + ", ";
     say("buy", count, times, Clock::now() - since, text.substr(0, text.size() - 2));
+    count_batches(before, read_feed(s_.origin, s_.sale), Clock::now() - since);
     std::uint64_t told = 0;
     for (const auto& [name, number] : outcomes) told += number;
     if (told != s_.buyers) wrong("some buyers never heard an answer");
   }
 
-  void await_opening() {
+  // A batch that sells makes one entry of the journal, and before the sell-out every batch of new buyers sells. Those
+  // that came after it: what was under way, one each 20 ms until who won is published, and a probe each half second.
+  void count_batches(const Json& before, const Json& after, Clock::duration took) {
+    const auto grown = [&](const char* what) {
+      return after[what].get<std::uint64_t>() - before[what].get<std::uint64_t>();
+    };
+    const auto all = grown("batches"), sold = grown("entries");
+    std::printf("         %llu batches reached Redis: %llu sold, %llu came after the sell-out\n",
+                static_cast<unsigned long long>(all), static_cast<unsigned long long>(sold),
+                static_cast<unsigned long long>(all - sold));
+    if (all - sold > 40 + 2 * static_cast<std::uint64_t>(took / seconds{1}))
+      wrong("more than a few batches came after the sell-out");
+  }
+
+  Json await_opening() {
     for (int look = 0; look < 600; ++look) {
-      if (read_feed(s_.origin, s_.sale)["phase"] == "open") return;
+      Json feed = read_feed(s_.origin, s_.sale);
+      if (feed["phase"] == "open") return feed;
       std::this_thread::sleep_for(milliseconds{100});
     }
     throw std::runtime_error("the sale never opened");
