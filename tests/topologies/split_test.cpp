@@ -113,11 +113,19 @@ TEST_CASE("what was answered at level replicas over a static list outlives a fai
   shop.finish();
 }
 
-TEST_CASE("a sale over a static list goes on at the replica that was promoted") {
+TEST_CASE("a sale over a static list outlives flushes, cut clients and pauses, and goes on at the promoted replica") {
   PrivateRedis primary(quick_replication(), Tcp::yes);
   PrivateRedis replica(quick_replication(), Tcp::yes);
   replica.replica_of(primary);
   Shop shop(fmt::format("redis+replicas://{},{}", address_of(primary), address_of(replica)), "spring", Level::database);
+  shop.sell_on();
+  primary.command({"SCRIPT", "FLUSH"});
+  shop.sell_on();
+  primary.command({"CLIENT", "KILL", "TYPE", "normal"});
+  shop.sell_on();
+  primary.pause();
+  std::this_thread::sleep_for(milliseconds{700});  // longer than a lane's patience
+  primary.resume();
   shop.sell_on();
   primary.command({"FAILOVER"});
   REQUIRE(eventually([&] { return replica.command({"ROLE"}).elements.at(0).text == "master"; }));
