@@ -89,7 +89,13 @@ TEST_SUITE("engine/order_life") {
     Shop shop;
     StockGate gate(shop.pool);
     REQUIRE(gate.reserve(click("ann", "r1")));
+    make_raw_sale(*shop.pool, Sale{SaleId{"winter"}}.item(kShoe, 100, 10));
+    const auto entries = [&](const char* sale) {
+      return shop.redis.command({"XLEN", "fs:{" + std::string(sale) + "}:journal"}).integer;
+    };
+    const auto ours = entries("spring"), theirs = entries("winter");
     for (const auto verb : {&StockGate::confirm, &StockGate::release}) {
+      CHECK(outcome_of((gate.*verb)({SaleId{"winter"}, BuyerId{"ann"}, RequestId{"r1"}}, {})) == Outcome::not_reserved);
       CHECK(outcome_of((gate.*verb)(order("ann", "r2"), {})) == Outcome::not_reserved);
       CHECK(outcome_of((gate.*verb)(order("bob", "r1"), {})) == Outcome::not_reserved);
       const auto other = (gate.*verb)({SaleId{"autumn"}, BuyerId{"ann"}, RequestId{"r1"}}, {});
@@ -100,6 +106,8 @@ TEST_SUITE("engine/order_life") {
       CHECK(bad.error().code == ErrorCode::invalid_argument);
     }
     CHECK(outcome_of(gate.resolve(order("ann", "r1"))) == Outcome::already_reserved);
+    CHECK(entries("spring") == ours);
+    CHECK(entries("winter") == theirs);
   }
 
   TEST_CASE("a sale in list mode knows no confirm and release, and says so") {

@@ -45,9 +45,27 @@ std::string room_of(const std::string& include) {
   return slash != std::string::npos && rooms.count(room) > 0 ? room : "";
 }
 
+/// The crash points of `prefix` that a source names.
+std::set<std::string> crash_points(const std::string& text, const std::string& prefix) {
+  const std::regex point("\"(" + prefix + "\\.[a-z_]+)\"");
+  std::set<std::string> found;
+  for (std::sregex_iterator it(text.begin(), text.end(), point), end; it != end; ++it) found.insert((*it)[1]);
+  return found;
+}
+
 }  // namespace
 
 TEST_SUITE("tidy") {
+  TEST_CASE("a test kills a worker at every point that has a name") {
+    const std::string test = read(kRoot / "tests/faults/worker_crash_test.cpp");
+    for (const char* const prefix : {"worker", "reconcile"}) {
+      std::set<std::string> named;
+      for (const auto& file : sources("src/engine")) named.merge(crash_points(read(file), prefix));
+      CHECK(named.size() >= 9);
+      CHECK(named == crash_points(test, prefix));
+    }
+  }
+
   TEST_CASE("no room looks up: util <- core <- engine, core <- redis, core <- sinks") {
     const std::map<std::string, std::set<std::string>> may_see{
         {"util", {"util"}},

@@ -9,6 +9,7 @@
 
 #include "support/served_sale.hpp"
 #include "support/topologies.hpp"
+#include "support/wire_proxy.hpp"
 #include "topologies/shop.hpp"
 
 namespace flashsale::test {
@@ -98,6 +99,50 @@ TEST_CASE("a replica that is too far behind is not read, and is again once it ha
   CHECK(reads_from() == std::to_string(primary.port()));
   replica.resume();
   CHECK(eventually([&] { return reads_from() == std::to_string(replica.port()); }, milliseconds{30'000}));
+}
+
+TEST_CASE("a winner of whom the replica has not heard yet is told so by the primary, never that nothing is reserved") {
+  PrivateRedis primary(quick_replication(), Tcp::yes);
+  PrivateRedis replica(quick_replication(), Tcp::yes);
+  WireProxy link(address_of(primary), Tcp::yes);
+  replica.command({"REPLICAOF", "127.0.0.1", std::to_string(link.port())});
+  replica.wait_linked();
+  const std::string url =
+      fmt::format("redis+replicas://{},{}?replica_lag_max_ms=30000", address_of(primary), address_of(replica));
+  auto pool = make_pool(url).value();
+  SaleController controller(pool);
+  Sale sale{SaleId{"spring"}};
+  sale.item(ItemId{"shoe"}, 100, 2).queue = QueueMode::list;
+  REQUIRE(controller.create(sale));
+  REQUIRE(controller.open(SaleId{"spring"}));
+  StockGate gate(pool), crowd(pool);
+  const CallOptions patient{milliseconds{20'000}};
+  const auto reserve = [&](std::string_view buyer) {
+    Call call{SaleId{"spring"}, ItemId{"shoe"}, BuyerId{buyer}, RequestId{"click"}};
+    call.timeout = patient.timeout;
+    REQUIRE(gate.reserve(call)->outcome == Outcome::reserved);
+  };
+  const auto status = [&](std::string_view buyer) {
+    return crowd.status({SaleId{"spring"}, BuyerId{buyer}, RequestId{"click"}}, patient);
+  };
+  reserve("ann");
+  REQUIRE(eventually([&] { return replica.command({"HGET", "fs:{spring}:buyers", "ann"}).type == Reply::Type::text; }));
+  // From here on ann's status comes from the replica.
+  REQUIRE(eventually([&] {
+    const auto looks = calls_of(primary, "evalsha");
+    REQUIRE(status("ann")->holds_stock());
+    return calls_of(primary, "evalsha") == looks;
+  }));
+  link.stall();
+  reserve("bob");
+  const auto looks = calls_of(replica, "evalsha");
+  const auto told = status("bob");
+  REQUIRE(told);
+  CHECK(told->outcome == Outcome::already_reserved);
+  CHECK(told->order);
+  CHECK(calls_of(replica, "evalsha") > looks);
+  CHECK(replica.command({"HGET", "fs:{spring}:buyers", "bob"}).type == Reply::Type::nil);
+  CHECK(status("cid")->outcome == Outcome::not_reserved);
 }
 
 TEST_CASE("what was answered at level replicas over a static list outlives a failover by command") {
