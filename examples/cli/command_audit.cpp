@@ -1,6 +1,7 @@
-// audit: Redis beside the database, item by item and order by order.
+// audit, repairs: Redis beside the database, item by item and order by order.
 #include <fmt/format.h>
 
+#include "text.hpp"
 #include "times.hpp"
 #include "verbs.hpp"
 
@@ -13,6 +14,7 @@ namespace {
 struct AuditOptions {
   std::string sale;
   std::string within = "60s";
+  std::string by;
   bool repair = false;
 };
 
@@ -66,8 +68,47 @@ std::string describe(const AuditReport& report) {
 int audit(Session& session, const AuditOptions& options) {
   const Deadline deadline =
       Deadline::clock::now() + parse_duration("--within", options.within, milliseconds{1}, std::chrono::hours{24});
-  const auto report = need(session.controller().audit(SaleId{options.sale}, options.repair, deadline));
+  const auto report = need(session.controller(options.by).audit(SaleId{options.sale}, options.repair, deadline));
   return session.finish(to_json(report), describe(report), report.is_sound() ? kYes : kRefusal);
+}
+
+int repairs(Session& session, const std::string& sale) {
+  const auto rows = need(session.controller().repairs(SaleId{sale}));
+  Json listed = Json::array();
+  std::string text = rows.empty() ? "nothing was ever repaired\n" : "";
+  std::string_view last;
+  for (const RepairRow& row : rows) {
+    if (row.repair != last) {
+      listed.push_back({{"repair", row.repair},
+                        {"by", row.by},
+                        {"at", to_rfc3339(row.at_ms)},
+                        {"epoch", row.done_epoch},
+                        {"done", row.done_epoch != 0},
+                        {"items", Json::object()},
+                        {"orders", Json::array()}});
+      text +=
+          fmt::format("{} by {}: {}\n", to_rfc3339(row.at_ms), row.by,
+                      row.done_epoch == 0 ? "begun, and no reconcile has finished since"
+                                          : fmt::format("rebuilt from the database under epoch {}", row.done_epoch));
+      last = row.repair;
+    }
+    const std::string_view kind = kind_of(row.difference);
+    if (!row.order) {
+      listed.back()["items"][row.item] = {{"kind", kind}, {"units", row.difference}};
+      text += fmt::format("  {}: {} by {}\n", row.item, kind, std::abs(row.difference));
+    } else {
+      listed.back()["orders"].push_back({{"order", to_string(row.order)},
+                                         {"buyer", printable(row.buyer)},
+                                         {"request", printable(row.request)},
+                                         {"item", row.item},
+                                         {"kind", kind},
+                                         {"units", row.difference},
+                                         {"why", printable(row.why)}});
+      text += fmt::format("  {} {} of {}, {} x {}: {}\n", kind, to_string(row.order), printable(row.buyer),
+                          std::abs(row.difference), row.item, printable(row.why));
+    }
+  }
+  return session.finish({{"sale", sale}, {"repairs", std::move(listed)}}, text);
 }
 
 }  // namespace
@@ -78,7 +119,11 @@ void add_audit(CLI::App& app, Run& run) {
   verb->add_option("SALE", options->sale)->required();
   verb->add_flag("--repair", options->repair, "Rebuild Redis from the database if they differ");
   verb->add_option("--within", options->within, "How long it may take")->capture_default_str();
+  verb->add_option("--by", options->by, "Who repairs, for the record; this user at this host by default");
   verb->callback([options, &run] { run = [options](Session& session) { return audit(session, *options); }; });
+  CLI::App* const list = app.add_subcommand("repairs", "What audits have repaired: who, when, which units and orders");
+  list->add_option("SALE", options->sale)->required();
+  list->callback([options, &run] { run = [options](Session& session) { return repairs(session, options->sale); }; });
 }
 
 }  // namespace cli

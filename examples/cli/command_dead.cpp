@@ -1,6 +1,7 @@
 // dead: the orders that a worker set aside, and what the operator decides about them.
 #include <fmt/format.h>
 
+#include "text.hpp"
 #include "verbs.hpp"
 
 namespace cli {
@@ -13,14 +14,6 @@ struct DeadOptions {
   std::string sale;
   std::vector<std::string> orders;
 };
-
-/// Bytes that are no text are shown as `?`: the database keeps them as they were.
-std::string printable(std::string_view bytes) {
-  std::string text(bytes);
-  for (char& byte : text)
-    if (byte < ' ' || byte > '~') byte = '?';
-  return text;
-}
 
 Json to_json(const DeadRow& row) {
   return {{"order", to_string(row.order.id)},

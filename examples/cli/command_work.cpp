@@ -67,8 +67,8 @@ class Reporter {
 /// A worker waits for a sale that does not exist yet. But one that is in Redis and not in this database is no worker's
 /// to wait for: most likely the database is the wrong one. Nor is a list any worker's.
 void check_sale(const Session& session, OrderSink& sink, const std::string& sale, bool may_come) {
-  const auto status =
-      SaleController(session.pool(), nullptr, ControllerOptions{session.timeout()}).status(SaleId{sale}, Role::primary);
+  const auto status = SaleController(session.pool(), nullptr, ControllerOptions{session.timeout(), {}})
+                          .status(SaleId{sale}, Role::primary);
   if (!status && status.error().code != ErrorCode::not_found) return;  // the worker waits for Redis, and says so
   if (status && status->queue == QueueMode::list)
     throw Failure(Error{ErrorCode::unsupported, Effect::none,

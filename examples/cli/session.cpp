@@ -31,10 +31,12 @@ std::shared_ptr<OrderSink> Session::sink_if_there() const {
   return std::filesystem::exists(path, ignored) ? sink() : nullptr;
 }
 
-SaleController Session::controller() const { return SaleController(pool_, sink(), ControllerOptions{timeout_}); }
+SaleController Session::controller(const std::string& by) const {
+  return SaleController(pool_, sink(), ControllerOptions{timeout_, by});
+}
 
 SaleController Session::looking_controller() const {
-  return SaleController(pool_, sink_if_there(), ControllerOptions{timeout_});
+  return SaleController(pool_, sink_if_there(), ControllerOptions{timeout_, {}});
 }
 
 int Session::finish(const Json& object, const std::string& text, Exit code) const {

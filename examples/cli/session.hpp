@@ -60,7 +60,8 @@ class Session {
   std::shared_ptr<flashsale::OrderSink> sink() const;
   /// The database for verbs that only look: nothing where its file does not exist, so that looking makes none.
   std::shared_ptr<flashsale::OrderSink> sink_if_there() const;
-  flashsale::SaleController controller() const;          ///< with the database
+  /// With the database; `by` is who acts, where that is recorded.
+  flashsale::SaleController controller(const std::string& by = {}) const;
   flashsale::SaleController looking_controller() const;  ///< with the database if it is there
 
   /// Where chatter goes: stdout belongs to the one line of --json.

@@ -22,6 +22,13 @@ std::int64_t parse_number(std::string_view field, std::string_view text, std::in
   return number;
 }
 
+std::string printable(std::string_view bytes) {
+  std::string text(bytes);
+  for (char& byte : text)
+    if (byte < ' ' || byte > '~') byte = '?';
+  return text;
+}
+
 std::string in_quotes(std::string_view text) {
   constexpr std::size_t kShown = 64;
   std::string shown = "'";

@@ -14,6 +14,9 @@ std::int64_t parse_number(std::string_view field, std::string_view text, std::in
 /// `text` in quotes, short and printable, for a message.
 std::string in_quotes(std::string_view text);
 
+/// Bytes that are no text are shown as `?`: the database keeps them as they were.
+std::string printable(std::string_view bytes);
+
 std::string with_commas(std::uint64_t number);  ///< 1,234,567
 std::string without_line_end(std::string text);
 

@@ -20,8 +20,8 @@ void add_replay(CLI::App& app, Run& run);
 void add_work(CLI::App& app, Run& run);
 void add_watch(CLI::App& app, Run& run);
 void add_repair(CLI::App& app, Run& run);  ///< reconcile, reopen
-void add_audit(CLI::App& app, Run& run);
-void add_dead(CLI::App& app, Run& run);  ///< dead list, dead retry, dead drop
+void add_audit(CLI::App& app, Run& run);   ///< audit, repairs
+void add_dead(CLI::App& app, Run& run);    ///< dead list, dead retry, dead drop
 void add_acl(CLI::App& app, Run& run);
 void add_doctor(CLI::App& app, Run& run);
 void add_version(CLI::App& app, Run& run);

@@ -10,6 +10,7 @@
 ///   flashsale_holding    units held per buyer and item: check (held between 0 and the item's limit)
 ///   flashsale_dead       orders set aside, with the reason
 ///   flashsale_operation  restocks that happened
+///   flashsale_repair     what an audit found and a rebuild put right, who asked for it and when
 ///   flashsale_receipt    what gates told their callers, handed in for a reconcile
 ///   flashsale_receipt_holder  which gates hold such receipts, and when they were last heard of
 #pragma once
@@ -96,6 +97,21 @@ struct OperationRow {
   std::int64_t units = 0;  ///< how many more, or fewer
 };
 
+/// A difference that a repair put right: of an item's sum, or of one order. Each repair has its row of every one that
+/// the audit before it named.
+struct RepairRow {
+  std::string repair;            ///< which repair: a name drawn at random
+  std::string by;                ///< who asked for it
+  std::int64_t at_ms = 0;        ///< when, by the database's clock
+  std::string item;              ///< which item; empty: none of the sale's
+  std::int64_t difference = 0;   ///< units: more than 0 OVERSOLD, less LEAKED, 0: only a state differed
+  OrderId order;                 ///< no order: it is the item's sum
+  std::string buyer;             ///< of the order, as far as it reads
+  std::string request;           ///< of the order
+  std::string why;               ///< of the order: both sides, in a line for a person
+  std::uint64_t done_epoch = 0;  ///< the epoch under which Redis was rebuilt; 0: not yet, for it was cut off
+};
+
 /// What a gate told a caller below level `database`, kept by the gate until the database has it.
 struct Receipt {
   Verb act = Verb::reserve;  ///< reserve, confirm or release
@@ -145,6 +161,9 @@ class SinkTransaction {
   /// Orders of whole buyers, by buyer then id, beginning after `after_buyer`, about `count` of them. Empty: the end.
   virtual Result<std::vector<OrderRow>> orders_by_buyer(SaleId sale, std::string_view after_buyer,
                                                         std::size_t count) = 0;
+  /// Up to `count` orders by id, beginning after `after`, without their payloads: how a rebuild reads a whole sale, in
+  /// the order in which it was written. Empty: the end.
+  virtual Result<std::vector<OrderRow>> orders_by_id(SaleId sale, OrderId after, std::size_t count) = 0;
   /// One buyer's order for a request, if it is there.
   virtual Result<std::optional<OrderRow>> find_order(SaleId sale, BuyerId buyer, RequestId request) = 0;
   /// Up to `count` orders not credited yet, oldest first.
@@ -166,6 +185,13 @@ class SinkTransaction {
   virtual Result<bool> put_operation(SaleId sale, OperationId operation, ItemId item, std::int64_t units) = 0;
   /// Every recorded restock of the sale, by operation id.
   virtual Result<std::vector<OperationRow>> operations(SaleId sale) = 0;
+
+  /// Writes what a repair is about to put right, in this order; a repair that is there already stays as it is.
+  virtual Result<Done> put_repair(SaleId sale, const RepairRow* rows, std::size_t count) = 0;
+  /// Marks every repair of the sale that is not done as done under `epoch`.
+  virtual Result<Done> finish_repairs(SaleId sale, std::uint64_t epoch) = 0;
+  /// Every repair of the sale, the oldest first, its rows in their order.
+  virtual Result<std::vector<RepairRow>> repairs(SaleId sale) = 0;
 
   /// Writes receipts; one that is there already, by act and order id, stays as it is.
   virtual Result<Done> put_receipts(SaleId sale, const Receipt* receipts, std::size_t count) = 0;

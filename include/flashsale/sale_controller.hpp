@@ -140,10 +140,14 @@ class SaleController {
   /// it was retried. Else as dead_retry.
   [[nodiscard]] Result<Done> dead_drop(SaleId sale, OrderId order);
 
+  /// Every repair of the sale, the oldest first: who asked for it, when, and each difference that it put right. Needs
+  /// the sink; one transaction.
+  [[nodiscard]] Result<std::vector<RepairRow>> repairs(SaleId sale);
   /// Compares Redis and the database, order by order, at a moment at which both stand still; a sale that never does is
   /// `busy`: pause it first. With `repair`, differences are put right as a reconcile does: Redis is rebuilt from the
-  /// database, under a new epoch, and compared again; nothing is written to the database but that. Blocks `deadline` at
-  /// most; about a second and a rebuild for 100,000 orders. Errors: as reconcile's, and busy.
+  /// database, under a new epoch, and compared again. What was found is recorded first, with who asked (`repairs`); no
+  /// order of the database is touched, and a sale without differences is neither rebuilt nor recorded. Blocks
+  /// `deadline` at most; about a second and a rebuild for 100,000 orders. Errors: as reconcile's, and busy.
   [[nodiscard]] Result<AuditReport> audit(SaleId sale, bool repair, Deadline deadline);
 
  private:

@@ -86,6 +86,10 @@ Defect check_item(std::string_view id) { return check_id<kItem>("item", id); }
 Defect check_buyer(std::string_view id) { return check_id<kBuyer>("buyer", id); }
 Defect check_request(std::string_view id) { return check_id<kBuyer>("request", id); }
 Defect check_operation(std::string_view id) { return check_id<kBuyer>("operation", id); }
+Defect check_by(std::string_view who) {
+  if (who.empty()) return std::nullopt;
+  return check_id<kBuyer>("by", who);
+}
 Defect check_consumer(std::string_view id) { return check_id<kBuyer>("consumer", id); }
 
 Defect check_quantity(std::uint32_t quantity) {

@@ -17,6 +17,7 @@ Defect check_item(std::string_view id);
 Defect check_buyer(std::string_view id);
 Defect check_request(std::string_view id);
 Defect check_operation(std::string_view id);
+Defect check_by(std::string_view who);  ///< may be empty
 Defect check_consumer(std::string_view id);
 Defect check_quantity(std::uint32_t quantity);
 Defect check_payload(std::size_t bytes, std::size_t bytes_max);

@@ -53,7 +53,6 @@ std::vector<ReadLine> read_record(std::string_view record);
 class RecordWriter {
  public:
   void add(const RecordLine& line);
-  bool empty() const { return orders_ == 0; }
   /// Appends the record to `out` and begins the next one.
   void finish(std::string& out);
 

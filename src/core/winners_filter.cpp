@@ -23,10 +23,16 @@ std::size_t blocks_for(std::size_t buyers) {
 WinnersFilter::WinnersFilter(std::size_t buyers)
     : sized_for_(std::max<std::size_t>(buyers, 1)), words_(blocks_for(buyers) * kFilterBlockWords) {}
 
-void WinnersFilter::add(std::string_view buyer) {
+bool WinnersFilter::add(std::string_view buyer) {
   const FilterPlace place(buyer, words_.size() / kFilterBlockWords);
-  for (std::size_t i = 0; i < kFilterBlockWords; ++i) words_[place.block * kFilterBlockWords + i] |= place.bit(i);
+  bool was_there = true;
+  for (std::size_t i = 0; i < kFilterBlockWords; ++i) {
+    std::uint64_t& word = words_[place.block * kFilterBlockWords + i];
+    was_there = was_there && (word & place.bit(i)) != 0;
+    word |= place.bit(i);
+  }
   ++added_;
+  return was_there;
 }
 
 std::string WinnersFilter::publish(Position at) const {

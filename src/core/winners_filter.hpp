@@ -64,7 +64,8 @@ class WinnersFilter {
   /// Sized for `buyers`. More may be added; then it says "perhaps" more often.
   explicit WinnersFilter(std::size_t buyers);
 
-  void add(std::string_view buyer);
+  /// False if the buyer was certainly not there before.
+  bool add(std::string_view buyer);
   /// True if more were added than it was sized for.
   bool is_crowded() const { return added_ > sized_for_; }
   std::size_t bytes() const { return words_.size() * sizeof(words_[0]); }

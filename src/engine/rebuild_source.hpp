@@ -3,12 +3,12 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/record_codec.hpp"
+#include "core/winners_filter.hpp"
 #include "flashsale/order_sink.hpp"
 
 namespace flashsale::engine {
@@ -25,7 +25,8 @@ struct RebuildChunk {
   std::vector<std::size_t> ends;
 };
 
-/// Reads whole buyers out of the database and writes their records. Used once, by one thread.
+/// Reads the orders out of the database, oldest first, and writes their buyers' records. It keeps a
+/// page of them, not the sale. Used once, by one thread.
 class RebuildSource {
  public:
   /// Takes one chunk; false: nobody wants more.
@@ -44,14 +45,20 @@ class RebuildSource {
   const std::vector<std::int64_t>& booked() const { return booked_; }
 
  private:
-  Result<bool> read_dead();
+  /// A line of a buyer's record; views of what was read.
+  struct Line {
+    std::string_view buyer;
+    core::RecordLine order;
+  };
+
   Result<bool> add_orders();
-  Result<bool> add_left_dead();
+  Result<bool> add_dead();
   Result<bool> add_operations();
-  Result<bool> finish();
-  Result<std::vector<OrderRow>> read_page(const std::string& after_buyer);
-  void add_order(const OrderRow& row);
-  bool end_buyer(const std::string& buyer);
+  Result<std::vector<OrderRow>> read_page(OrderId after);
+  bool add_order(const OrderRow& row, std::vector<Line>& lines);
+  bool add_hold(const Order& order, std::int64_t until);
+  bool end_entry();
+  bool write(const std::vector<Line>& lines);
   bool hand_over(RebuildChunk& chunk);
   std::size_t item_index(std::string_view item) const;
   Deadline call_deadline() const;
@@ -62,10 +69,13 @@ class RebuildSource {
   const Take take_;
   Deadline deadline_{};
 
-  std::map<std::string, std::vector<DeadRow>, std::less<>> dead_;  // by buyer; those not written yet
   core::RecordWriter writer_;
   std::string record_;
-  RebuildChunk buyers_{"buyers"}, holds_{"holds"};
+  core::WinnersFilter seen_;  // buyers that were handed over, perhaps
+  RebuildChunk buyers_{"buyers"}, more_{"more"}, holds_{"holds"};
+  Position entry_;  // the last one read with a hold, until when, and its member of holds as far as it was read
+  std::int64_t entry_until_ = 0;
+  std::string entry_member_;
   std::uint64_t orders_ = 0;
   std::uint64_t held_ = 0;
   std::uint64_t chunks_ = 0;

@@ -42,7 +42,8 @@ class Reconciler {
         deadline_(deadline),
         loss_(loss),
         stop_(watch.stop),
-        anyway_(watch.anyway),
+        repair_(watch.repair),
+        audited_(watch.audited),
         receipt_grace_(watch.receipt_grace),
         claim_(sink, sale_) {}
 
@@ -80,6 +81,7 @@ class Reconciler {
   Result<Went> reopen();
   Result<Went> finish();
 
+  Result<Done> record(SinkTransaction& transaction, std::int64_t now_ms);
   Result<Went> take(const SaleRow& before, const RedisSide& side);
   Result<Went> refuse_close(std::string_view verdict);
   Result<Went> apply_survivors(std::vector<JournalEntry>& entries);
@@ -100,7 +102,8 @@ class Reconciler {
   const Deadline deadline_;
   const Loss loss_;
   const util::StopSource* const stop_;
-  const bool anyway_;
+  std::vector<RepairRow>* const repair_;
+  const std::uint64_t audited_;
   const milliseconds receipt_grace_;
   ReconcileClaim claim_;
   std::string obstacle_ = "the deadline came first";
@@ -144,12 +147,13 @@ Result<Went> Reconciler::take(const SaleRow& before, const RedisSide& side) {
 
   const Judgement judged = judge(**row, side, sink_id_);
   const bool is_good = judged.standing == Standing::good;
-  if (is_good && !anyway_) return Went::nothing_to_do;
+  if (is_good && (repair_ == nullptr || (*row)->fence_epoch != audited_)) return Went::nothing_to_do;
   const bool may_go_on = is_good || judged.standing == Standing::fenced ||
                          (judged.standing == Standing::went_back && loss_ == Loss::accept);
   if (!may_go_on) return tl::unexpected<Error>(to_error(judged, sale_, sink_.describe()));
   if (!claim_.is_free(**row, *now)) return again("another reconcile is at it");
   const std::uint64_t epoch = std::max({(*row)->fence_epoch, highest_epoch(side), side.watermark.epoch}) + 1;
+  if (auto noted = record(**transaction, *now); !noted) return tl::unexpected<Error>(std::move(noted.error()));
   if (auto taken = claim_.take(**transaction, **row, epoch); !taken)
     return tl::unexpected<Error>(std::move(taken.error()));
   row_ = std::move(**row);
@@ -158,6 +162,13 @@ Result<Went> Reconciler::take(const SaleRow& before, const RedisSide& side) {
       "sale {}: {}; reconciling it under epoch {}", sale_, is_good ? "an audit found differences" : judged.why, epoch);
   util::crash_point("reconcile.after_claim");
   return Went::on;
+}
+
+/// With the claim, not with the end: whoever has to finish this rebuild in our place knows nothing of a repair.
+Result<Done> Reconciler::record(SinkTransaction& transaction, std::int64_t now_ms) {
+  if (repair_ == nullptr) return {};
+  for (RepairRow& row : *repair_) row.at_ms = now_ms;
+  return transaction.put_repair(SaleId{sale_}, repair_->data(), repair_->size());
 }
 
 /// Step 3: from here on nothing is sold on this node.
@@ -331,6 +342,8 @@ Result<Went> Reconciler::finish() {
   row.watermark = {claim_.epoch(), 0};
   row.link = link_;
   if (auto put = transaction.put_sale(row); !put) return tl::unexpected<Error>(std::move(put.error()));
+  if (auto repaired = transaction.finish_repairs(SaleId{sale_}, claim_.epoch()); !repaired)
+    return tl::unexpected<Error>(std::move(repaired.error()));
   if (auto done = transaction.commit(); !done) return tl::unexpected<Error>(std::move(done.error()));
   (*held)->transaction.reset();
   counters().reconciles.add(1);

@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "flashsale/connection_pool.hpp"
 #include "flashsale/order_sink.hpp"
@@ -22,9 +23,12 @@ enum class Loss : std::uint8_t {
 /// What a caller may want to know and to say while a reconcile runs.
 struct ReconcileWatch {
   const util::StopSource* stop = nullptr;  ///< requested: give up soon, with `closed`; the next one starts again
-  bool anyway = false;                     ///< also a sale that is in order: what an audit found is put right
-  milliseconds receipt_grace{2000};        ///< how long to wait for gates that hold receipts
-  bool rebuilt = false;                    ///< this very call finished a rebuild
+  /// What an audit found: put right also if the sale looks in order, unless somebody has rebuilt it since (a later
+  /// epoch than `audited`). Recorded with the claim.
+  std::vector<RepairRow>* repair = nullptr;
+  std::uint64_t audited = 0;
+  milliseconds receipt_grace{2000};  ///< how long to wait for gates that hold receipts
+  bool rebuilt = false;              ///< this very call finished a rebuild
 };
 
 /// Reconciles one sale in journal mode; a crash anywhere is finished by the next call, of anybody. Waits for a

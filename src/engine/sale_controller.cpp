@@ -12,6 +12,7 @@
 #include "engine/control_guard.hpp"
 #include "engine/control_terms.hpp"
 #include "engine/reconcile.hpp"
+#include "engine/repairs.hpp"
 #include "engine/script_runner.hpp"
 #include "util/deadline.hpp"
 
@@ -281,14 +282,26 @@ Result<Done> SaleController::dead_drop(SaleId sale, OrderId order) {
   });
 }
 
+Result<std::vector<RepairRow>> SaleController::repairs(SaleId sale) {
+  return guarded([&]() -> Result<std::vector<RepairRow>> {
+    if (auto defect = core::check_sale(sale.text())) return invalid(defect);
+    if (!sink_) return fail(ErrorCode::unsupported, "what was repaired is in the database: name it");
+    return engine::list_repairs({pool_, sink_, sale.text(), deadline_of(options_)});
+  });
+}
+
 Result<AuditReport> SaleController::audit(SaleId sale, bool repair, Deadline deadline) {
   return guarded([&]() -> Result<AuditReport> {
     if (auto defect = core::check_sale(sale.text())) return invalid(defect);
+    if (auto defect = core::check_by(options_.by)) return invalid(defect);
     const ControlledSale controlled(pool_, sink_, sale.text(), deadline);
     auto report = engine::audit(controlled);
     if (!report || !repair || report->is_sound()) return report;
+    const std::string by = options_.by.empty() ? engine::user_at_host() : options_.by;
+    auto repaired = engine::new_repair(*report, by);
     engine::ReconcileWatch watch;
-    watch.anyway = true;
+    watch.repair = &repaired;
+    watch.audited = report->at.epoch;
     auto rebuilt = engine::reconcile(pool_, sink_, sale.text(), deadline, engine::Loss::refuse, &watch);
     if (auto done = in_force(std::move(rebuilt), *pool_, sale.text(), deadline); !done)
       return unexpected(std::move(done.error()));

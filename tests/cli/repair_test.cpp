@@ -51,6 +51,23 @@ TEST_CASE("an audit says yes, or 3 with each difference by name, and repairs on 
   CHECK(repaired["repaired"] == true);
   CHECK(repaired["sound"] == true);
   CHECK(desk.json({"status", "spring"})["items"]["shoe"]["booked"] == 3);
+  const auto first = desk.json({"repairs", "spring"})["repairs"];
+  REQUIRE(first.size() == 1);
+  CHECK(first[0]["done"] == true);
+  CHECK(first[0]["by"].get<std::string>().find('@') != std::string::npos);
+  CHECK(first[0]["items"]["shoe"]["kind"] == "OVERSOLD");
+  CHECK(first[0]["items"]["shoe"]["units"] == 2);
+  CHECK(desk.json({"audit", "spring", "--repair"})["repaired"] == false);
+  CHECK(desk.json({"repairs", "spring"})["repairs"] == first);
+
+  desk.redis.command({"HDEL", "fs:{spring}:buyers", "ann"});
+  CHECK(desk.json({"audit", "spring", "--repair", "--by", "ops-7"})["repaired"] == true);
+  const auto both = desk.json({"repairs", "spring"})["repairs"];
+  REQUIRE(both.size() == 2);
+  CHECK(both[1]["by"] == "ops-7");
+  CHECK(both[1]["orders"][0]["buyer"] == "ann");
+  CHECK(desk.flashsale({"repairs", "spring"}).out.find("OVERSOLD 1-2.0 of ann, 1 x shoe") != std::string::npos);
+  CHECK(desk.flashsale({"audit", "spring", "--repair", "--by", "two words"}).code == 2);
 }
 
 TEST_CASE("the demo sells into PostgreSQL, by the URL alone") {

@@ -45,11 +45,10 @@ TEST_CASE("only a reserved order carries its hold's end") {
 
 TEST_CASE("a writer begins anew after each record and appends to what is there") {
   core::RecordWriter writer;
-  CHECK(writer.empty());
   std::string out = "before ";
   writer.add(line("r", 1, 1, {{1, 1}, 0}));
-  CHECK(!writer.empty());
   writer.finish(out);
-  CHECK(writer.empty());
   CHECK(out == "before 1 1=1\nr 1 1 0 1-1 r");
+  writer.add(line("s", 2, 3, {{1, 2}, 0}));
+  CHECK(written(writer) == "1 2=3\ns 2 3 0 1-2 r");
 }

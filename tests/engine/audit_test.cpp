@@ -4,6 +4,7 @@
 
 #include "core/keyspace.hpp"
 #include "engine/journal_applier.hpp"
+#include "engine/reconcile.hpp"
 #include "flashsale/sale_controller.hpp"
 #include "support/served_sale.hpp"
 
@@ -22,6 +23,13 @@ struct Audited {
   }
   void set_record(const std::string& buyer, const std::string& record) {
     redis.command({"HSET", keys.buyers, buyer, record});
+  }
+  std::vector<RepairRow> repairs() { return sales.repairs(SaleId{sale.id}).value(); }
+  std::size_t place_of(const std::string& buyer) {
+    const auto orders = sale.orders();
+    std::size_t place = 0;
+    while (place < orders.size() && orders[place].order.buyer != buyer) ++place;
+    return place;
   }
   std::string record(const std::string& buyer) { return sale.hash(keys.buyers)[buyer]; }
 
@@ -102,6 +110,96 @@ TEST_SUITE("engine/audit") {
     CHECK(a.sale.sell({{"late", "click"}}) == "s");
     CHECK(a.audit().is_sound());
     a.sale.check_database();
+  }
+
+  TEST_CASE(
+      "a repair is recorded: who, when, which units and orders; one of a sound sale changes and records nothing") {
+    Audited a;
+    REQUIRE(a.audit().is_sound());
+    CHECK(a.repairs().empty());
+    a.redis.command({"HDEL", a.keys.buyers, "a3"});
+    a.set_record(std::string("gh\xff\0st", 6), "1 1=2\nclick 1 2 5 1-1 r");
+    a.redis.command({"HINCRBY", a.keys.meta, "booked:1", "1"});
+    a.audit();
+    CHECK(a.repairs().empty());  // it only looked
+    SaleController ops(a.sale.pool, a.sale.sink, {milliseconds{5000}, "ops@shop"});
+    REQUIRE(ops.audit(SaleId{a.sale.id}, true, soon())->repaired);
+
+    const auto rows = a.repairs();
+    REQUIRE(rows.size() == 3);
+    for (const RepairRow& row : rows) {
+      CHECK(row.repair == rows[0].repair);
+      CHECK(row.by == "ops@shop");
+      CHECK(row.at_ms > 1'600'000'000'000);
+      CHECK(row.item == "shoe");
+      CHECK(row.done_epoch == 2);
+    }
+    CHECK(!rows[0].order);
+    CHECK(rows[0].difference == -1);
+    CHECK(rows[1].buyer == "a3");
+    CHECK(rows[1].request == "click");
+    CHECK(rows[1].difference == 1);
+    CHECK(to_string(rows[1].order) == to_string(a.sale.orders().at(a.place_of("a3")).order.id));
+    CHECK(rows[2].buyer == std::string("gh\xff\0st", 6));
+    CHECK(rows[2].difference == -2);
+    CHECK(!rows[2].why.empty());
+
+    const SaleRow before = a.sale.row();
+    const auto meta = a.sale.hash(a.keys.meta);
+    CHECK(!a.audit(/*repair=*/true).repaired);
+    CHECK(a.repairs().size() == 3);
+    CHECK(a.sale.row().fence_epoch == before.fence_epoch);
+    CHECK(a.sale.row().watermark == before.watermark);
+    CHECK(a.sale.hash(a.keys.meta) == meta);
+  }
+
+  TEST_CASE("a repair that somebody's rebuild made needless changes nothing and records nothing") {
+    Audited a;
+    REQUIRE(a.audit().is_sound());
+    std::vector<RepairRow> found(1);
+    found[0].repair = "late";
+    engine::ReconcileWatch watch;
+    watch.repair = &found;
+    watch.audited = a.sale.row().fence_epoch - 1;
+    REQUIRE(engine::reconcile(a.sale.pool, a.sale.sink, a.sale.id, soon(), engine::Loss::refuse, &watch));
+    CHECK(!watch.rebuilt);
+    CHECK(a.repairs().empty());
+    CHECK(a.sale.row().fence_epoch == 1);
+  }
+
+  TEST_CASE("a repair that was cut off stands as begun, and is done once anybody's reconcile has finished") {
+    Audited a;
+    REQUIRE(a.audit().is_sound());
+    a.redis.command({"HDEL", a.keys.buyers, "a3"});
+    util::StopSource stopped;
+    stopped.request();
+    std::vector<RepairRow> found(1);
+    found[0].repair = "cut off";
+    engine::ReconcileWatch watch;
+    watch.stop = &stopped;
+    watch.repair = &found;
+    watch.audited = 1;
+    CHECK(!engine::reconcile(a.sale.pool, a.sale.sink, a.sale.id, soon(), engine::Loss::refuse, &watch));
+    REQUIRE(a.repairs().size() == 1);
+    CHECK(a.repairs()[0].done_epoch == 0);
+    CHECK(a.repairs()[0].at_ms > 1'600'000'000'000);
+    REQUIRE(engine::reconcile(a.sale.pool, a.sale.sink, a.sale.id, soon()));
+    REQUIRE(a.repairs().size() == 1);
+    CHECK(a.repairs()[0].done_epoch == a.sale.row().fence_epoch);
+    CHECK(a.audit().is_sound());
+    CHECK(a.sale.sell({{"a3", "click"}}) == "R");
+  }
+
+  TEST_CASE("who repairs is a name of an id's bytes") {
+    Audited a;
+    SaleController odd(a.sale.pool, a.sale.sink, {milliseconds{5000}, "two words"});
+    const auto refused = odd.audit(SaleId{a.sale.id}, true, soon());
+    REQUIRE(!refused);
+    CHECK(refused.error().code == ErrorCode::invalid_argument);
+    CHECK(refused.error().detail.find("by") != std::string::npos);
+    SaleController blind(a.sale.pool);
+    CHECK(blind.repairs(SaleId{a.sale.id}).error().code == ErrorCode::unsupported);
+    CHECK(a.sales.repairs(SaleId{"winter"}).error().code == ErrorCode::not_found);
   }
 
   TEST_CASE("orders that were set aside are part of the sum, until they are dropped") {

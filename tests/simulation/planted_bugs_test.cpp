@@ -64,9 +64,19 @@ constexpr PlantedBug kBugs[] = {
      "if not find(info, '\\nmaster_replid:' .. m[7] .. '\\r', 1, true) then return "
      "refuse('fenced') end",
      "A[5] = '0'", "lag"},
+    {"a hold is in its record alone, where no sweeper looks", "reserve", "if #z > 0 then call('ZADD'",
+     "if false then call('ZADD'", "database"},
+    {"a rebuild forgets the holds", "rebuild", "elseif A[4] == 'holds' then call('ZADD', KEYS[3], 'LT', unpack(A, 5))",
+     "elseif A[4] == 'holds' then A[1] = A[1]", "restart forget"},
+    {"units that come back still count against their buyer", "credit", "string.format('%d', held - units)", "held",
+     "wire"},
     {"a rebuild forgets all buyers of a chunk but the first", "rebuild",
-     "elseif A[4] == 'buyers' then call('HSET', KEYS[2], unpack(A, 5))",
-     "elseif A[4] == 'buyers' then call('HSET', KEYS[2], unpack(A, 5, 6))", "restart"},
+     "if call('HSET', KEYS[2], unpack(A, 5)) ~= (#A - 4) / 2 then",
+     "if call('HSET', KEYS[2], unpack(A, 5, 6)) == 0 then", "restart"},
+    {"a rebuild forgets what a buyer won before", "rebuild",
+     "if has[i] then A[2 * i + 4] =", "if false then A[2 * i + 4] =", "restart"},
+    {"a rebuild counts what a buyer holds anew in each page", "rebuild", "return key .. format('%d', had + n)",
+     "return key .. n", "restart"},
 };
 
 ScriptTexts plant(const PlantedBug& bug) {

@@ -96,6 +96,8 @@ class World {
   void check_final(std::size_t at, const test::MemorySale& rows);
   void check_records(const test::MemorySale& rows);
   void check_redis(const test::MemorySale& rows);
+  void check_holds(const test::MemorySale& rows);
+  void check_limits(const test::MemorySale& rows);
   template <class... Args>
   void violate(fmt::format_string<Args...> text, Args&&... args) {
     verdict_.violations.push_back(fmt::format(text, std::forward<Args>(args)...));
@@ -498,6 +500,47 @@ void World::check_records(const test::MemorySale& rows) {
     if (!lines.empty()) violate("{}: Redis has nothing, the database [{}]", buyer, fmt::join(lines, ", "));
 }
 
+/// Every deadline is long past: who has not confirmed has given its units back, here and there.
+void World::check_holds(const test::MemorySale& rows) {
+  if (hold_ == milliseconds(0)) return;
+  for (const auto& [id, row] : rows.orders)
+    if (row.state == OrderState::reserved) violate("{} of {} is held for ever", to_string(id), row.order.buyer);
+  const auto& values = network_.primary().data().values();
+  const auto holds = values.find(fmt::format("fs:{{{}}}:holds", kSale));
+  if (holds == values.end()) return violate("Redis has no holds");
+  for (const auto& [member, until] : std::get<SortedSet>(holds->second))
+    if (member != "#") violate("nobody swept '{}'", member);
+  const Hash& meta = std::get<Hash>(values.at(fmt::format("fs:{{{}}}:meta", kSale)));
+  if (const auto held = meta.find("held"); held != meta.end() && held->second != "0")
+    violate("Redis counts {} held", held->second);
+}
+
+/// What counts against a buyer's limit in Redis is what the buyer has.
+void World::check_limits(const test::MemorySale& rows) {
+  std::map<std::pair<std::string, std::string>, std::int64_t> expected, counted;
+  for (const auto& [id, row] : rows.orders)
+    if (row.state == OrderState::reserved || row.state == OrderState::confirmed)
+      expected[{row.order.buyer, row.order.item}] += row.order.quantity;
+  const auto& values = network_.primary().data().values();
+  const auto at = values.find(fmt::format("fs:{{{}}}:buyers", kSale));
+  if (at == values.end()) return;
+  for (const auto& [buyer, record] : std::get<Hash>(at->second)) {
+    std::istringstream head(record.substr(0, record.find('\n')));
+    std::size_t item = 0;
+    std::int64_t units = 0;
+    char equals = 0;
+    std::string orders;
+    for (head >> orders; head >> item >> equals >> units;)
+      if (units != 0) counted[{buyer, rows.row.items.at(item - 1).item}] = units;
+  }
+  for (const auto& [key, units] : expected)
+    if (counted[key] != units)
+      violate("{} has {} of {}, and Redis counts {}", key.first, units, key.second, counted[key]);
+  for (const auto& [key, units] : counted)
+    if (expected.count(key) == 0 && units != 0)
+      violate("{} has no {}, and Redis counts {}", key.first, key.second, units);
+}
+
 void World::check() {
   const test::MemoryRows all = rows_->rows();
   const auto sale = all.find(std::string_view(kSale));
@@ -509,6 +552,9 @@ void World::check() {
   check_refusals(sale->second);
   check_records(sale->second);
   check_redis(sale->second);
+  if (!verdict_.violations.empty()) return;  // what follows reads what the others found whole
+  check_holds(sale->second);
+  check_limits(sale->second);
 }
 
 Verdict World::run(int steps) {

@@ -63,7 +63,7 @@ TEST_CASE("a database of a newer library is refused, naming both versions") {
   REQUIRE_FALSE(id.has_value());
   CHECK(id.error().code == ErrorCode::unsupported);
   CHECK(id.error().detail.find("version 4711") != std::string::npos);
-  CHECK(id.error().detail.find("up to 3") != std::string::npos);
+  CHECK(id.error().detail.find("up to 4") != std::string::npos);
 }
 
 TEST_CASE("a database of the first version is brought up to date, with its id and its orders") {
@@ -74,7 +74,7 @@ TEST_CASE("a database of the first version is brought up to date, with its id an
   shared_postgres().execute(
       "alter table flashsale.flashsale_order drop column hold_until_ms; "
       "alter table flashsale.flashsale_dead drop column hold_until_ms, drop column fate; "
-      "drop table flashsale.flashsale_receipt, flashsale.flashsale_receipt_holder; "
+      "drop table flashsale.flashsale_receipt, flashsale.flashsale_receipt_holder, flashsale.flashsale_repair; "
       "update flashsale.flashsale_schema set version = 1",
       database_of(url));
   const auto sink = open_sink(url);
@@ -86,6 +86,7 @@ TEST_CASE("a database of the first version is brought up to date, with its id an
   must(t->set_aside(bed.id(), {order_at(2, 0, "bob"), "OVERSOLD", {1, 2}, false}));
   CHECK(must(t->dead(bed.id(), false))[0].fate == DeadFate::dead);
   CHECK(must(t->receipt_holders(bed.id())).empty());
+  CHECK(must(t->repairs(bed.id())).empty());
 }
 
 TEST_CASE("connections that race to make the schema agree on one id") {

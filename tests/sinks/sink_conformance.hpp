@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <ctime>
+#include <tuple>
 
 #include "sinks/sink_fixture.hpp"
 
@@ -382,6 +383,37 @@ inline void check_reading(const MakeSink& make) {
       for (std::size_t i = 0; i < all.size(); ++i) CHECK(same_bytes(all[i].order, orders[i]));
     }
   }
+  SUBCASE("pages by id hold every order once, by id, whatever became of it, and no payload") {
+    SaleBed bed(make());
+    const std::vector<Order> orders = {order_at(1, 0, "eve"), order_at(1, 1, "ann"), order_at(2, 0, "dan"),
+                                       make_order({{2, 1}, 7}, "bob", "r"), make_order({{2, 1}, 9}, "cid", "r")};
+    bed.insert(orders);
+    bed.move(OrderState::released, {orders[1]});
+    bed.move(OrderState::confirmed, {orders[3]});
+    const auto page = [&](OrderId after, std::size_t count) {
+      return bed.read([&](SinkTransaction& t) { return must(t.orders_by_id(bed.id(), after, count)); });
+    };
+    for (const std::size_t count : {1, 2, 5, 1'000}) {
+      CAPTURE(count);
+      std::vector<OrderRow> all;
+      for (OrderId after;; after = all.back().order.id) {
+        const auto some = page(after, count);
+        if (some.empty()) break;
+        CHECK(some.size() <= count);
+        all.insert(all.end(), some.begin(), some.end());
+      }
+      REQUIRE(all.size() == orders.size());
+      for (std::size_t i = 0; i < all.size(); ++i) {
+        Order expected = orders[i];
+        expected.payload.clear();
+        CHECK(same_bytes(all[i].order, expected));
+        CHECK(all[i].state == bed.find(orders[i])->state);
+        CHECK(all[i].credited == bed.find(orders[i])->credited);
+      }
+    }
+    CHECK(page(orders.back().id, 10).empty());
+    CHECK(bed.read([&](SinkTransaction& t) { return must(t.orders_by_id(SaleId{"nowhere"}, {}, 10)); }).empty());
+  }
   SUBCASE("an order is found by its buyer and request alone") {
     SaleBed bed(make());
     const Order order = order_at(1, 0, "ann");
@@ -389,6 +421,48 @@ inline void check_reading(const MakeSink& make) {
     CHECK(bed.find(order)->order.id == order.id);
     CHECK_FALSE(bed.find(make_order({}, "ann", "other")).has_value());
     CHECK_FALSE(bed.find(make_order({}, "bob", order.request)).has_value());
+  }
+}
+
+inline void check_repairs(const MakeSink& make) {
+  SaleBed bed(make());
+  const auto all = [&] { return bed.read([&](SinkTransaction& t) { return must(t.repairs(bed.id())); }); };
+  const auto put = [&](const std::vector<RepairRow>& rows) {
+    bed.write([&](SinkTransaction& t) { must(t.put_repair(bed.id(), rows.data(), rows.size())); });
+  };
+  std::vector<RepairRow> later(2), earlier(1);
+  for (RepairRow& row : later) row.repair = "b", row.by = "ops", row.at_ms = 2'000;
+  later[0].item = "shoe", later[0].difference = -7;
+  later[1].order = {{3, 4}, 4'000'000'000}, later[1].buyer = std::string("\xff\0", 2), later[1].request = "\xfe";
+  later[1].why = "Redis has it as '\x80'", later[1].difference = 1'000'000;
+  earlier[0].repair = "a", earlier[0].at_ms = 1'000;
+  SUBCASE("a repair keeps its rows byte for byte in their order, once, the oldest repair first") {
+    CHECK(all().empty());
+    put(later);
+    put(earlier);
+    put(later);
+    put({});
+    const auto rows = all();
+    REQUIRE(rows.size() == 3);
+    CHECK(rows[0].repair == "a");
+    for (std::size_t i = 0; i < 2; ++i) {
+      const RepairRow &kept = rows[i + 1], &row = later[i];
+      CHECK(std::tie(kept.repair, kept.by, kept.at_ms, kept.item, kept.difference, kept.order) ==
+            std::tie(row.repair, row.by, row.at_ms, row.item, row.difference, row.order));
+      CHECK(std::tie(kept.buyer, kept.request, kept.why, kept.done_epoch) ==
+            std::tie(row.buyer, row.request, row.why, row.done_epoch));
+    }
+    CHECK(bed.read([&](SinkTransaction& t) { return must(t.repairs(SaleId{"nowhere"})); }).empty());
+  }
+  SUBCASE("what is done keeps its epoch when a later repair is done") {
+    put(earlier);
+    bed.write([&](SinkTransaction& t) { must(t.finish_repairs(bed.id(), 5)); });
+    put(later);
+    CHECK(all()[2].done_epoch == 0);
+    bed.write([&](SinkTransaction& t) { must(t.finish_repairs(bed.id(), 6)); });
+    CHECK(all()[0].done_epoch == 5);
+    CHECK(all()[1].done_epoch == 6);
+    CHECK(all()[2].done_epoch == 6);
   }
 }
 
@@ -566,6 +640,7 @@ inline void check_sink_conformance(const MakeSink& make) {
   SUBCASE("an order leaves `reserved` once") { check_moves(make); }
   check_reading(make);
   SUBCASE("what is recorded is recorded once") { check_aside(make); }
+  SUBCASE("what was repaired stays known") { check_repairs(make); }
   SUBCASE("what was told is kept until it is dropped") { check_receipts(make); }
 }
 

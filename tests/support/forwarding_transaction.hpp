@@ -24,6 +24,9 @@ class ForwardingTransaction : public SinkTransaction {
   Result<std::vector<OrderRow>> orders_by_buyer(SaleId sale, std::string_view after, std::size_t count) override {
     return inner_->orders_by_buyer(sale, after, count);
   }
+  Result<std::vector<OrderRow>> orders_by_id(SaleId sale, OrderId after, std::size_t count) override {
+    return inner_->orders_by_id(sale, after, count);
+  }
   Result<std::optional<OrderRow>> find_order(SaleId sale, BuyerId buyer, RequestId request) override {
     return inner_->find_order(sale, buyer, request);
   }
@@ -43,6 +46,11 @@ class ForwardingTransaction : public SinkTransaction {
     return inner_->put_operation(sale, operation, item, units);
   }
   Result<std::vector<OperationRow>> operations(SaleId sale) override { return inner_->operations(sale); }
+  Result<Done> put_repair(SaleId sale, const RepairRow* rows, std::size_t count) override {
+    return inner_->put_repair(sale, rows, count);
+  }
+  Result<Done> finish_repairs(SaleId sale, std::uint64_t epoch) override { return inner_->finish_repairs(sale, epoch); }
+  Result<std::vector<RepairRow>> repairs(SaleId sale) override { return inner_->repairs(sale); }
   Result<Done> put_receipts(SaleId sale, const Receipt* receipts, std::size_t count) override {
     return inner_->put_receipts(sale, receipts, count);
   }

@@ -88,6 +88,17 @@ class MemoryTransaction : public SinkTransaction {
     return found;
   }
 
+  Result<std::vector<OrderRow>> orders_by_id(SaleId sale, OrderId after, std::size_t count) override {
+    std::vector<OrderRow> found;
+    const std::size_t page = std::min<std::size_t>(count, 4);  // so that a few orders are many pages
+    if (const MemorySale* rows = find(sale))
+      for (auto at = rows->orders.upper_bound(after); at != rows->orders.end() && found.size() < page; ++at) {
+        found.push_back(at->second);
+        found.back().order.payload.clear();
+      }
+    return found;
+  }
+
   Result<std::optional<OrderRow>> find_order(SaleId sale, BuyerId buyer, RequestId request) override {
     const MemorySale* rows = find(sale);
     if (rows == nullptr) return std::optional<OrderRow>();
@@ -151,6 +162,31 @@ class MemoryTransaction : public SinkTransaction {
     std::vector<OperationRow> found;
     if (const MemorySale* rows = find(sale))
       for (const auto& [name, row] : rows->operations) found.push_back(row);
+    return found;
+  }
+
+  Result<Done> put_repair(SaleId sale, const RepairRow* rows, std::size_t count) override {
+    auto& repairs = rows_[std::string(sale.text())].repairs;
+    const auto is_same = [&](const RepairRow& known) { return known.repair == rows->repair; };
+    if (count > 0 && std::none_of(repairs.begin(), repairs.end(), is_same))
+      repairs.insert(repairs.end(), rows, rows + count);
+    return Done{};
+  }
+
+  Result<Done> finish_repairs(SaleId sale, std::uint64_t epoch) override {
+    if (MemorySale* rows = find(sale))
+      for (RepairRow& row : rows->repairs)
+        if (row.done_epoch == 0) row.done_epoch = epoch;
+    return Done{};
+  }
+
+  Result<std::vector<RepairRow>> repairs(SaleId sale) override {
+    const MemorySale* rows = find(sale);
+    if (rows == nullptr) return std::vector<RepairRow>();
+    std::vector<RepairRow> found = rows->repairs;
+    std::stable_sort(found.begin(), found.end(), [](const RepairRow& a, const RepairRow& b) {
+      return a.at_ms != b.at_ms ? a.at_ms < b.at_ms : a.repair < b.repair;
+    });
     return found;
   }
 

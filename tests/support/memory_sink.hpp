@@ -22,6 +22,7 @@ struct MemorySale {
   std::map<std::pair<std::string, std::string>, std::int64_t> holding;  // buyer, item
   std::map<OrderId, DeadRow> dead;
   std::map<std::string, OperationRow> operations;
+  std::vector<RepairRow> repairs;
   std::map<std::pair<Verb, OrderId>, Receipt> receipts;
   std::map<std::string, ReceiptHolder> holders;
 };

@@ -6,12 +6,16 @@
 namespace flashsale::sinks::postgres {
 namespace {
 
-// One list of columns for read_order, three ways to the rows.
+// One list of columns for read_order, four ways to the rows.
 constexpr char kByBuyer[] =
     "select epoch, seq, idx, buyer, item, quantity, request, payload, state, credited, hold_until_ms from "
     "flashsale_order "
     "where sale = $1 and buyer > $2 order by buyer limit $3";
-// The unique index has them in this order. Without statistics, as in a table that was just filled, the planner would
+constexpr char kById[] =
+    "select epoch, seq, idx, buyer, item, quantity, request, ''::bytea, state, credited, hold_until_ms from "
+    "flashsale_order "
+    "where sale = $1 and (epoch, seq, idx) > ($2, $3, $4) order by epoch, seq, idx limit $5";
+// An index has them in this order. Without statistics, as in a table that was just filled, the planner would
 // rather read and sort all of it for each page.
 constexpr char kInIndexOrder[] =
     "select set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), "
@@ -77,6 +81,15 @@ Result<std::vector<OrderRow>> PostgresTransaction::orders_by_buyer(SaleId sale, 
         while (whole > 0 && rows.bytes(whole - 1, kBuyer) == rows.bytes(rows.size() - 1, kBuyer)) --whole;
       if (whole > 0 || rows.size() == 0) return in_order_of_id(read_orders(rows, whole));
     }
+  });
+}
+
+Result<std::vector<OrderRow>> PostgresTransaction::orders_by_id(SaleId sale, OrderId after, std::size_t count) {
+  return frame_.attempt(Touch::reads, [&] {
+    const auto found = connection_->run_all(
+        Statement{kInIndexOrder},
+        Statement{kById, Values(sale.text(), after.at.epoch, after.at.seq, std::int64_t{after.index}, count)});
+    return read_orders(found[1], found[1].size());
   });
 }
 

@@ -32,6 +32,7 @@ class PostgresTransaction : public SinkTransaction {
   Result<std::vector<bool>> move_orders(SaleId sale, OrderState to, const Order* orders, std::size_t count) override;
 
   Result<std::vector<OrderRow>> orders_by_buyer(SaleId sale, std::string_view after_buyer, std::size_t count) override;
+  Result<std::vector<OrderRow>> orders_by_id(SaleId sale, OrderId after, std::size_t count) override;
   Result<std::optional<OrderRow>> find_order(SaleId sale, BuyerId buyer, RequestId request) override;
   Result<std::vector<OrderRow>> uncredited(SaleId sale, std::size_t count) override;
   Result<Done> mark_credited(SaleId sale, const OrderId* orders, std::size_t count) override;
@@ -43,6 +44,10 @@ class PostgresTransaction : public SinkTransaction {
 
   Result<bool> put_operation(SaleId sale, OperationId operation, ItemId item, std::int64_t units) override;
   Result<std::vector<OperationRow>> operations(SaleId sale) override;
+
+  Result<Done> put_repair(SaleId sale, const RepairRow* rows, std::size_t count) override;
+  Result<Done> finish_repairs(SaleId sale, std::uint64_t epoch) override;
+  Result<std::vector<RepairRow>> repairs(SaleId sale) override;
 
   Result<Done> put_receipts(SaleId sale, const Receipt* receipts, std::size_t count) override;
   Result<std::vector<Receipt>> receipts(SaleId sale, Verb act, OrderId after, std::size_t count) override;

@@ -67,8 +67,17 @@ const std::vector<const char*> kReceipts = {
   handed_epoch bigint not null, primary key (sale, holder)
 ))sql"};
 
+// Of a stranger's order in Redis neither buyer nor request need be text.
+const std::vector<const char*> kRepairs = {
+    R"sql(create table flashsale_repair (
+  sale text collate "C" not null, repair text collate "C" not null, place integer not null, made_by text not null,
+  at_ms bigint not null, item text not null, difference bigint not null, epoch bigint not null, seq bigint not null,
+  idx bigint not null, buyer bytea not null, request bytea not null, why bytea not null, done_epoch bigint not null,
+  primary key (sale, repair, place)
+))sql"};
+
 // Step i brings version i to i + 1; a released step is never edited.
-const std::vector<const char*>* const kSteps[] = {&kFirst, &kHoldsAndFates, &kReceipts};
+const std::vector<const char*>* const kSteps[] = {&kFirst, &kHoldsAndFates, &kReceipts, &kRepairs};
 constexpr std::int64_t kVersion = std::size(kSteps);
 
 /// The version of the database's schema; 0 if it has none yet.

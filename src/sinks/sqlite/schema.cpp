@@ -69,6 +69,14 @@ create table flashsale_receipt_holder (
   sale text not null, holder text not null, beat_ms integer not null, handed_epoch integer not null,
   primary key (sale, holder)
 ) without rowid;
+)sql",
+                                  R"sql(
+create table flashsale_repair (
+  sale text not null, repair text not null, place integer not null, made_by text not null, at_ms integer not null,
+  item text not null, difference integer not null, epoch integer not null, seq integer not null, idx integer not null,
+  buyer blob not null, request blob not null, why blob not null, done_epoch integer not null,
+  primary key (sale, repair, place)
+) without rowid;
 )sql"};
 constexpr std::int64_t kVersion = std::size(kSteps);
 

@@ -6,11 +6,16 @@
 namespace flashsale::sinks {
 namespace {
 
-// One list of columns for read_order, three ways to the rows.
+// One list of columns for read_order, four ways to the rows.
 constexpr std::string_view kByBuyer =
     "select epoch, seq, idx, buyer, item, quantity, request, payload, state, credited, hold_until_ms from "
     "flashsale_order "
     "where sale = ? and buyer > ? order by buyer";
+// A page's rows lie side by side, nearly as they were written; the payloads, which may fill pages of their own, are not
+// touched.
+constexpr std::string_view kById =
+    "select epoch, seq, idx, buyer, item, quantity, request, x'', state, credited, hold_until_ms from flashsale_order "
+    "where sale = ? and (epoch, seq, idx) > (?, ?, ?) order by epoch, seq, idx limit ?";
 constexpr std::string_view kFind =
     "select epoch, seq, idx, buyer, item, quantity, request, payload, state, credited, hold_until_ms from "
     "flashsale_order "
@@ -55,6 +60,15 @@ Result<std::vector<OrderRow>> SqliteTransaction::orders_by_buyer(SaleId sale, st
       rows.push_back(read_order(query));
     }
     std::sort(rows.begin() + static_cast<std::ptrdiff_t>(first), rows.end(), by_id);
+    return rows;
+  });
+}
+
+Result<std::vector<OrderRow>> SqliteTransaction::orders_by_id(SaleId sale, OrderId after, std::size_t count) {
+  return frame_.attempt(Touch::reads, [&] {
+    std::vector<OrderRow> rows;
+    for (Query query(*connection_, kById, sale.text(), after.at.epoch, after.at.seq, after.index, count); query.next();)
+      rows.push_back(read_order(query));
     return rows;
   });
 }
