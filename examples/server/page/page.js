@@ -157,7 +157,7 @@ function speak(now) {
   else return;
   if (text === view.spoken) return;
   view.spoken = text;
-  if (!view.busy && !purchase.isOpen() && view.item.stock !== "none") say(text, "");
+  set("spoken", view.busy || purchase.isOpen() || view.item.stock === "none" ? "" : text);
 }
 
 function drawStock() {

@@ -34,7 +34,10 @@ export function judge(answer) {
   if (kGoneCodes.has(code)) return { ...base, phase: code === "expired" ? "expired" : "cancelled" };
   if (code === "already_confirmed") return { ...base, phase: "paid" };
   if (code === "dead") return { ...base, phase: "dead" };
-  if (code === "not_started" || status === 0 || status === 429 || status >= 500) return { ...base, phase: "asking", again: true };
+  const isOnItsWayBack = code === "sold_out" && answer.retryAfterMs > 0; // it was given back, and sells from then on
+  if (isOnItsWayBack || code === "not_started" || status === 0 || status === 429 || status >= 500) {
+    return { ...base, phase: "asking", again: true };
+  }
   return { ...base, phase: "refused" };
 }
 
