@@ -167,9 +167,8 @@ void Lane::expire() {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     const Deadline now = util::Clock::now();
-    for (RequestList* list : {&queue_, &later_})
-      list->extract([&](const Request& at) { return at.deadline <= now ? Pick::take : Pick::leave; },
-                    [&](Request* at) { due.push_back(at); });
+    queue_.extract_due(now, due);
+    later_.extract_due(now, due);
   }
   answer_expired(due);
 }

@@ -1,5 +1,6 @@
 #include "engine/request.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace flashsale::engine {
@@ -65,6 +66,7 @@ void RequestList::push_back(Request* request) {
   (last_ == nullptr ? first_ : last_->next) = request;
   last_ = request;
   ++size_;
+  earliest_ = std::min(earliest_, request->deadline);
 }
 
 void RequestList::push_front(Request* request) {
@@ -72,6 +74,7 @@ void RequestList::push_front(Request* request) {
   first_ = request;
   if (last_ == nullptr) last_ = request;
   ++size_;
+  earliest_ = std::min(earliest_, request->deadline);
 }
 
 Request* RequestList::pop_front() {
@@ -89,7 +92,21 @@ void RequestList::append(RequestList& other) {
   (last_ == nullptr ? first_ : last_->next) = other.first_;
   last_ = other.last_;
   size_ += other.size_;
+  earliest_ = std::min(earliest_, other.earliest_);
   other = RequestList();
+}
+
+void RequestList::extract_due(Deadline now, RequestList& due) {
+  if (now < earliest_) return;
+  Deadline next = Deadline::max();
+  extract(
+      [&](const Request& at) {
+        if (at.deadline <= now) return Pick::take;
+        next = std::min(next, at.deadline);
+        return Pick::leave;
+      },
+      [&](Request* at) { due.push_back(at); });
+  earliest_ = next;
 }
 
 Event to_event(std::uint64_t tag, const Answer& answer) {

@@ -101,11 +101,14 @@ class RequestList {
   /// Walks from the front: hands what `pick` takes to `take`, leaves the rest, ends where `pick` stops.
   template <class PickFunction, class Take>
   void extract(PickFunction pick, Take take);
+  /// Moves those whose deadline has come behind `due`. Walks only if there may be one.
+  void extract_due(Deadline now, RequestList& due);
 
  private:
   Request* first_ = nullptr;
   Request* last_ = nullptr;
   std::size_t size_ = 0;
+  Deadline earliest_ = Deadline::max();  // no deadline in the list is earlier; falls as requests come, rises by a walk
 };
 
 template <class PickFunction, class Take>
