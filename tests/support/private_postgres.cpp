@@ -51,6 +51,12 @@ const passwd* owner() {
   return user;
 }
 
+void own(const std::string& path) {
+  const passwd* const user = owner();
+  if (user != nullptr && chown(path.c_str(), user->pw_uid, user->pw_gid) != 0)
+    give_up(fmt::format("chown: {}", std::strerror(errno)));
+}
+
 struct Finish {
   void operator()(PGconn* handle) const { PQfinish(handle); }
 };
@@ -58,14 +64,16 @@ using Handle = std::unique_ptr<PGconn, Finish>;
 
 }  // namespace
 
-PrivatePostgres::PrivatePostgres(std::vector<std::string> settings)
-    : settings_(std::move(settings)), bin_(server_programs()) {
+PrivatePostgres::PrivatePostgres(std::vector<std::string> settings, std::string data)
+    : settings_(std::move(settings)), data_(std::move(data)), bin_(server_programs()) {
   dir_ = (fs::temp_directory_path() / "flashsale-postgres-XXXXXX").string();
   if (mkdtemp(dir_.data()) == nullptr) give_up(fmt::format("no temporary folder: {}", std::strerror(errno)));
   try {
-    if (const passwd* user = owner(); user != nullptr && chown(dir_.c_str(), user->pw_uid, user->pw_gid) != 0) {
-      give_up(fmt::format("chown: {}", std::strerror(errno)));
-    }
+    own(dir_);
+    if (data_.empty())
+      data_ = dir_ + "/data";
+    else
+      own(data_);
     make_cluster();
     start();
   } catch (...) {
@@ -82,8 +90,8 @@ PrivatePostgres::~PrivatePostgres() {
 }
 
 void PrivatePostgres::make_cluster() {
-  const pid_t child = spawn({bin_ + "/initdb", "--pgdata=" + dir_ + "/data", "--username=postgres", "--auth=trust",
-                             "--encoding=UTF8", "--locale=C", "--no-sync"});
+  const pid_t child = spawn({bin_ + "/initdb", "--pgdata=" + data_, "--username=postgres", "--auth=trust",
+                             "--encoding=UTF8", "--locale=C", "--no-sync", "--wal-segsize=1"});
   int status = 0;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
@@ -92,7 +100,7 @@ void PrivatePostgres::make_cluster() {
 
 void PrivatePostgres::start() {
   if (pid_ > 0) give_up("it runs already");
-  std::vector<std::string> arguments{bin_ + "/postgres", "-D", dir_ + "/data", "-k", dir_, "-h", ""};
+  std::vector<std::string> arguments{bin_ + "/postgres", "-D", data_, "-k", dir_, "-h", ""};
   for (const std::string& setting : settings_) arguments.insert(arguments.end(), {"-c", setting});
   pid_ = spawn(std::move(arguments));
   await_connection();
@@ -173,11 +181,21 @@ std::string PrivatePostgres::execute(const std::string& sql, std::string_view da
   return PQntuples(result.get()) > 0 ? PQgetvalue(result.get(), 0, 0) : "";
 }
 
-std::string PrivatePostgres::log_tail() const {
-  std::ifstream file(dir_ + "/postgres.log");
+std::string PrivatePostgres::log_text() const {
   std::ostringstream text;
-  text << file.rdbuf();
-  const std::string all = text.str();
+  text << std::ifstream(dir_ + "/postgres.log").rdbuf();
+  return text.str();
+}
+
+std::size_t PrivatePostgres::said(std::string_view words) const {
+  const std::string all = log_text();
+  std::size_t count = 0;
+  for (auto at = all.find(words); at != std::string::npos; at = all.find(words, at + 1)) ++count;
+  return count;
+}
+
+std::string PrivatePostgres::log_tail() const {
+  const std::string all = log_text();
   return all.substr(all.size() > 500 ? all.size() - 500 : 0);
 }
 

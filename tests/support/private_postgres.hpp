@@ -14,8 +14,9 @@ namespace flashsale::test {
 /// fails, it is never skipped. One thread at a time. The server also ends with the thread that started it.
 class PrivatePostgres {
  public:
-  /// `settings` are "name=value"; without others nothing is synced to the disk.
-  explicit PrivatePostgres(std::vector<std::string> settings = {"fsync=off"});
+  /// `settings` are "name=value"; without others nothing is synced to the disk. `data`: an empty folder for what it
+  /// stores; else it makes one of its own. Its log is elsewhere.
+  explicit PrivatePostgres(std::vector<std::string> settings = {"fsync=off"}, std::string data = {});
   ~PrivatePostgres();
   PrivatePostgres(const PrivatePostgres&) = delete;
   PrivatePostgres& operator=(const PrivatePostgres&) = delete;
@@ -28,6 +29,10 @@ class PrivatePostgres {
   void kill_now();
 
   pid_t pid() const { return pid_; }  ///< -1 while it does not run
+  /// False also where it ended by itself.
+  bool runs() { return !ended(); }
+  /// How often its log says so.
+  std::size_t said(std::string_view words) const;
   const std::string& dir() const { return dir_; }
   /// postgresql:///database?host=...
   std::string url(std::string_view database = "postgres") const;
@@ -42,10 +47,11 @@ class PrivatePostgres {
   pid_t spawn(std::vector<std::string> arguments) const;
   void await_connection();
   bool ended();
+  std::string log_text() const;
   std::string log_tail() const;
 
   std::vector<std::string> settings_;
-  std::string dir_;
+  std::string dir_, data_;
   std::string bin_;
   pid_t pid_ = -1;
   int databases_ = 0;

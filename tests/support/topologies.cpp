@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <stdexcept>
 
+#include "support/process.hpp"
+
 namespace flashsale::test {
 namespace {
 
@@ -15,6 +17,10 @@ void must(bool held, const std::string& what) {
 }
 
 bool runs(const PrivateRedis& server) { return server.pid() > 0; }
+
+std::string port_named_by(PrivateRedis& sentinel) {
+  return sentinel.command({"SENTINEL", "GET-MASTER-ADDR-BY-NAME", "shop"}).elements.at(1).text;
+}
 
 bool is_primary(PrivateRedis& server) { return server.command({"ROLE"}).elements.at(0).text == "master"; }
 
@@ -69,17 +75,19 @@ std::string SentinelSetup::url() const {
                      address_of(*sentinels[2]));
 }
 
+PrivateRedis& SentinelSetup::sentinel() {
+  for (const auto& sentinel : sentinels)
+    if (runs(*sentinel) && !is_stopped(sentinel->pid())) return *sentinel;
+  throw std::runtime_error("topology: no sentinel");
+}
+
 PrivateRedis& SentinelSetup::primary() {
   PrivateRedis* found = nullptr;
   const bool there = eventually(
       [&] {
-        for (const auto& sentinel : sentinels) {
-          if (!runs(*sentinel)) continue;
-          const Reply named = sentinel->command({"SENTINEL", "GET-MASTER-ADDR-BY-NAME", "shop"});
-          for (const auto& server : servers)
-            if (runs(*server) && named.elements.at(1).text == std::to_string(server->port())) found = server.get();
-          break;
-        }
+        const std::string port = port_named_by(sentinel());
+        for (const auto& server : servers)
+          if (runs(*server) && port == std::to_string(server->port())) found = server.get();
         return found != nullptr && is_primary(*found);
       },
       kPatience);
@@ -93,6 +101,8 @@ void SentinelSetup::wait_whole() {
         PrivateRedis& now = primary();
         std::size_t running = 0;
         for (const auto& server : servers) running += runs(*server) ? 1 : 0;
+        for (const auto& sentinel : sentinels)
+          if (runs(*sentinel) && port_named_by(*sentinel) != std::to_string(now.port())) return false;
         return now.command({"ROLE"}).elements.at(2).elements.size() == running - 1;
       },
       kPatience);

@@ -18,9 +18,11 @@ class SentinelSetup {
   SentinelSetup();
 
   std::string url() const;  ///< redis+sentinel://
-  /// The server that the sentinels' first one names; it answers ROLE as a primary. Waits for it.
+  /// The first sentinel that runs and is not stopped.
+  PrivateRedis& sentinel();
+  /// The server that this one names; it answers ROLE as a primary. Waits for it.
   PrivateRedis& primary();
-  /// Waits until every server that runs follows the primary.
+  /// Waits until every server that runs follows the primary, and every sentinel that runs names it.
   void wait_whole();
 
   std::vector<std::unique_ptr<PrivateRedis>> servers;

@@ -41,9 +41,10 @@ bool run_apart(const std::function<void()>& night) {
   return may;
 }
 
-void mount_small_disk(const std::string& path) {
+void mount_small_disk(const std::string& path, int mib) {
   std::filesystem::create_directories(path);
-  if (mount("tmpfs", path.c_str(), "tmpfs", 0, "size=16m") != 0) throw std::runtime_error("cannot mount a tmpfs");
+  if (mount("tmpfs", path.c_str(), "tmpfs", 0, fmt::format("size={}m", mib).c_str()) != 0)
+    throw std::runtime_error("cannot mount a tmpfs");
 }
 
 std::string address_of_node(std::size_t node) { return fmt::format("10.77.{}.2", node + 1); }

@@ -17,8 +17,8 @@ namespace flashsale::history {
 /// Runs `night` on a thread with network and mounts of its own, which vanish with it. False if we may not: needs root.
 bool run_apart(const std::function<void()>& night);
 
-/// A new folder with room for 16 MiB; inside run_apart.
-void mount_small_disk(const std::string& path);
+/// A new folder with room for so many MiB; inside run_apart.
+void mount_small_disk(const std::string& path, int mib);
 
 std::string address_of_node(std::size_t node);              ///< as clients reach it
 std::string replication_address_of_node(std::size_t node);  ///< as the other node does

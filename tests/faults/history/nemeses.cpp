@@ -7,9 +7,10 @@
 namespace flashsale::history {
 
 const std::vector<Group>& groups() {
-  static const std::vector<Group> all = {processes(), redis_always(), redis_everysec(), redis_cut(), redis_forgetful(),
-                                         failovers(), partitions(),   wires(),          servers(),   deletions(),
-                                         disks(),     databases(),    clocks(),         sentinels(), clusters()};
+  static const std::vector<Group> all = {processes(),       redis_always(), redis_everysec(), redis_cut(),
+                                         redis_forgetful(), failovers(),    partitions(),     wires(),
+                                         servers(),         deletions(),    disks(),          disks_of_postgres(),
+                                         databases(),       clocks(),       sentinels(),      clusters()};
   return all;
 }
 

@@ -41,6 +41,7 @@ Group wires();
 Group servers();
 Group deletions();
 Group disks();
+Group disks_of_postgres();
 Group databases();
 Group clocks();
 Group sentinels();

@@ -16,7 +16,7 @@ void shape(Plan& plan, Topology topology) {
 /// As the sentinels name it, who ask no server that stands still.
 std::uint16_t named_primary(Stage& stage) {
   if (stage.plan.topology != Topology::sentinels) return stage.primary().port();
-  const Reply named = stage.sentinels().sentinels[0]->command({"SENTINEL", "GET-MASTER-ADDR-BY-NAME", "shop"});
+  const Reply named = stage.sentinels().sentinel().command({"SENTINEL", "GET-MASTER-ADDR-BY-NAME", "shop"});
   return static_cast<std::uint16_t>(std::stoi(named.elements.at(1).text));
 }
 
@@ -37,15 +37,40 @@ std::string fail_over(Stage& stage, Act act) {
   return await_successor(stage, old.port(), epoch);
 }
 
+/// Refused until the sentinels have seen the replicas' state since the last one.
+bool order_failover(Stage& stage) {
+  return stage.await([&] { return stage.ask(stage.sentinels().sentinel(), {"SENTINEL", "FAILOVER", "shop"}) == "OK"; });
+}
+
 std::string sentinel_by_command(Stage& stage) {
-  const std::string proof = fail_over(stage, [&](test::PrivateRedis&) {
-    // Refused until the sentinels have seen the replicas' state since the last one.
-    return stage.await([&] {
-      return stage.ask(*stage.sentinels().sentinels[0], {"SENTINEL", "FAILOVER", "shop"}) == "OK";
-    });
-  });
+  const std::string proof = fail_over(stage, [&](test::PrivateRedis&) { return order_failover(stage); });
   stage.sentinels().wait_whole();
   return proof;
+}
+
+/// The first, which the clients ask first, or another: the two that are left fail over without it.
+test::PrivateRedis& some_sentinel(Stage& stage) { return *stage.sentinels().sentinels[stage.roll(3)]; }
+
+std::string kill_sentinel(Stage& stage) {
+  test::PrivateRedis& sentinel = some_sentinel(stage);
+  const pid_t pid = sentinel.pid();
+  sentinel.kill_now();
+  const std::string proof = fail_over(stage, [&](test::PrivateRedis&) { return order_failover(stage); });
+  sentinel.start();
+  stage.sentinels().wait_whole();
+  return proof.empty() ? proof : fmt::format("sentinel {} died by SIGKILL, {}", pid, proof);
+}
+
+/// Awake again, it names the old primary until the others have told it.
+std::string stop_sentinel(Stage& stage) {
+  test::PrivateRedis& sentinel = some_sentinel(stage);
+  sentinel.pause();
+  const bool stopped = stage.await([&] { return test::is_stopped(sentinel.pid()); });
+  const std::string proof = fail_over(stage, [&](test::PrivateRedis&) { return order_failover(stage); });
+  sentinel.resume();
+  stage.pass(milliseconds{500});
+  stage.sentinels().wait_whole();
+  return !stopped || proof.empty() ? std::string() : fmt::format("sentinel {} stood still, {}", sentinel.pid(), proof);
 }
 
 std::string sentinel_by_kill(Stage& stage) {
@@ -117,7 +142,9 @@ Group sentinels() {
           false,
           {{"Sentinel failover by command", sentinel_by_command},
            {"Sentinel failover by kill", sentinel_by_kill},
-           {"Sentinel failover, a zombie left", sentinel_zombie}}};
+           {"Sentinel failover, a zombie left", sentinel_zombie},
+           {"a sentinel killed", kill_sentinel},
+           {"a sentinel stopped", stop_sentinel}}};
 }
 
 Group clusters() {

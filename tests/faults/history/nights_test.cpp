@@ -57,6 +57,7 @@ struct Control {
   Nemesis nemesis;
   const char* lie = "-";
   const char* plant = "";
+  const char* fsync = "";  // of Redis, if not the group's own
 };
 
 /// A night of a group with its guard off: what the checker says of it.
@@ -66,6 +67,7 @@ Report control(const Control& wanted) {
   group(wanted.group).shape(plan);
   plan.lie = wanted.lie;
   plan.plant = wanted.plant;
+  if (*wanted.fsync != '\0') plan.fsync = wanted.fsync;
   plan.patience = milliseconds{3000};
   return run_night(group(wanted.group), plan, {wanted.nemesis});
 }
@@ -145,6 +147,37 @@ std::string lose_without_workers(Stage& stage) {
   return ahead ? "promoted without what nobody else had" : "";
 }
 
+std::string restart_without_workers(Stage& stage) {
+  kill_workers(stage);
+  const bool sold = sells_on(stage, 30);
+  stage.primary().kill_now();
+  stage.primary().start();
+  restart_workers(stage);
+  return sold ? "restarted before the database had it" : "";
+}
+
+using Servers = std::vector<std::unique_ptr<test::PrivateRedis>>;
+
+/// Of a topology that fails over by itself: its replicas cannot log in at their primary any more, which goes on alone
+/// until it is killed.
+std::string lose_what_no_replica_has(Stage& stage, Servers& servers) {
+  stage.night.forgot_primary = true;
+  kill_workers(stage);
+  test::PrivateRedis& old = stage.primary();
+  for (auto& server : servers) server->command({"CONFIG", "SET", "masterauth", "wrong"});
+  old.command({"CLIENT", "KILL", "TYPE", "replica"});
+  const bool ahead = sells_on(stage, 30);
+  old.kill_now();
+  const bool promoted = &stage.primary() != &old;
+  for (auto& server : servers)
+    if (server->pid() > 0) server->command({"CONFIG", "SET", "masterauth", ""});
+  restart_workers(stage);
+  return ahead && promoted ? "promoted without what nobody else had" : "";
+}
+
+std::string lose_under_sentinels(Stage& stage) { return lose_what_no_replica_has(stage, stage.sentinels().servers); }
+std::string lose_in_a_cluster(Stage& stage) { return lose_what_no_replica_has(stage, stage.cluster().nodes); }
+
 std::string delete_buyers_without_workers(Stage& stage) {
   kill_workers(stage);
   stage.ask({"DEL", core::Keys("spring").buyers});
@@ -185,6 +218,7 @@ std::string forget_while_the_disk_is_full(Stage& stage) {
   stage.night.forgot_primary = stage.night.forgot_all = true;
   const std::string ballast = stage.dir("db-disk/ballast");
   for (std::ofstream file(ballast); file << std::string(1024, 'x') << std::flush;) continue;
+  if (stage.plan.postgres) stage.await([&] { return stage.postgres().said("No space left on device") > 0; });
   const bool sold = sells_on(stage, 30);
   stage.ask({"FLUSHALL"});
   std::filesystem::remove(ballast);
@@ -220,7 +254,9 @@ TEST_SUITE("faults/history") {
     survives("deletions");
   }
 
-  TEST_CASE("full disks break no promise") { survives("disks"); }
+  TEST_CASE("full disks break no promise") {
+    for (const char* name : {"disks", "PostgreSQL's disk"}) survives(name);
+  }
 
   TEST_CASE("a database killed, killed in COMMIT, or locked breaks no promise") { survives("databases"); }
 
@@ -253,7 +289,16 @@ TEST_SUITE("faults/history/control") {
     is_seen({"failovers", {"promoted behind", lose_without_workers}, "level"}, {"I2", "I6"});
     is_seen({"redis, its log cut", {"all forgotten", forget_without_workers}, "level"}, {"I2", "I6"});
     is_seen({"disks", {"all forgotten", forget_while_the_disk_is_full}, "level"}, {"I2", "I6"});
+    is_seen({"PostgreSQL's disk", {"all forgotten", forget_while_the_disk_is_full}, "level"}, {"I2", "I6"});
     is_seen({"partitions", named("partitions", "primary in the minority"), "level"}, {"I2", "I6"});
+    is_seen({"redis that keeps nothing", {"all forgotten", forget_without_workers}, "level"}, {"I2", "I6"});
+    is_seen({"sentinels", {"promoted behind", lose_under_sentinels}, "level"}, {"I2", "I6"});
+    is_seen({"cluster", {"promoted behind", lose_in_a_cluster}, "level"}, {"I2", "I6"});
+  }
+
+  TEST_CASE("a Redis that is said to sync what it tells, and does not, is seen") {
+    for (const char* name : {"redis, synced always", "redis, synced every second"})
+      is_seen({name, {"restarted", restart_without_workers}, "-", "", "none"}, {"I2"});
   }
 
   TEST_CASE("a retry that is a purchase of its own is seen") {

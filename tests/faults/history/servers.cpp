@@ -105,10 +105,14 @@ void Stage::heal_servers() {
     if (plan.replica) reunite();
     return;
   }
-  for (auto& server : sentinels_ ? sentinels_->servers : cluster_->nodes) {
-    if (server->pid() < 0) server->start();
-    server->resume();
-  }
+  const auto wake = [](std::vector<std::unique_ptr<test::PrivateRedis>>& servers) {
+    for (auto& server : servers) {
+      if (server->pid() < 0) server->start();
+      server->resume();
+    }
+  };
+  wake(sentinels_ ? sentinels_->servers : cluster_->nodes);
+  if (sentinels_) wake(sentinels_->sentinels);
   if (sentinels_) sentinels_->wait_whole();
   if (cluster_) cluster_->wait_ok();
 }

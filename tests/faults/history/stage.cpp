@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -60,10 +61,14 @@ Call click(const std::string& buyer, const char* item) {
 
 Stage::Stage(Plan with) : plan(std::move(with)), random_(plan.seed * 2654435761 + 1), dir_(fresh_dir()) {
   if (plan.small_disks) {
-    mount_small_disk(dir("redis-disk"));
-    mount_small_disk(dir("db-disk"));
+    mount_small_disk(dir("redis-disk"), 16);
+    mount_small_disk(dir("db-disk"), plan.postgres ? 64 : 16);
+    if (plan.postgres) chmod(dir_.c_str(), 0711);  // the server is another user's
   }
-  if (plan.postgres) server_ = &test::shared_postgres();
+  if (plan.postgres && plan.small_disks)
+    own_server_ = std::make_unique<test::PrivatePostgres>(
+        std::vector<std::string>{"max_wal_size=2MB", "min_wal_size=2MB"}, dir("db-disk"));
+  if (plan.postgres) server_ = own_server_ ? own_server_.get() : &test::shared_postgres();
   db_url_ = plan.postgres ? server_->fresh_database() : dir(plan.small_disks ? "db-disk/orders.db" : "orders.db");
   sink_ = test::open_sink(db_url_);
   start_nodes();
@@ -82,6 +87,7 @@ Stage::~Stage() {
   clients_.clear();
   workers_.clear();
   sink_.reset();
+  own_server_.reset();
   if (shift_ != nullptr) unmap_clock(shift_);
   if (plan.small_disks)
     for (const char* disk : {"redis-disk", "db-disk"}) umount2(dir(disk).c_str(), MNT_DETACH);
@@ -294,7 +300,7 @@ void Stage::heal() {
     if (link) link->pass();
   for (auto& process : clients_) process->signal(SIGCONT);
   for (auto& process : workers_) process->signal(SIGCONT);
-  if (server_ != nullptr && server_->pid() < 0) server_->start();
+  if (server_ != nullptr && !server_->runs()) server_->start();
   heal_servers();
   for (std::size_t i = 0; i < workers_.size(); ++i)
     if (workers_[i]->await_end(milliseconds{0})) restart_worker(i);

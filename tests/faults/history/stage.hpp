@@ -144,6 +144,7 @@ class Stage {
 
   std::uint64_t random_;
   std::string dir_;
+  std::unique_ptr<test::PrivatePostgres> own_server_;  // whose disk is small
   test::PrivatePostgres* server_ = nullptr;
   std::string db_url_;
   std::shared_ptr<OrderSink> sink_;
