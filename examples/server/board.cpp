@@ -11,7 +11,8 @@ using Json = nlohmann::ordered_json;
 namespace {
 
 constexpr std::chrono::milliseconds kFresh{250};
-constexpr std::size_t kCardsMax = 512;
+constexpr std::chrono::minutes kRemembered{10};  // a sale that nobody asks for
+constexpr std::size_t kUnknownMax = 512;
 constexpr flashsale::milliseconds kTimeout{1'000};
 
 flashsale::ControllerOptions options() {
@@ -58,16 +59,14 @@ Board::Board(std::shared_ptr<flashsale::ConnectionPool> pool)
 void Board::show(Exchange& exchange, const std::string& name) {
   std::unique_lock<std::mutex> lock(mutex_);
   if (closing_) return exchange.answer(busy());
-  if (cards_.find(name) == cards_.end()) make_room();
-  if (cards_.size() >= kCardsMax && cards_.find(name) == cards_.end()) return exchange.answer(busy());
+  if (name != "health" && cards_.find(name) == cards_.end() && !make_room()) return exchange.answer(busy());
   Card& card = cards_[name];
   if (Clock::now() - card.read_at <= kFresh) return exchange.answer(card.response);
   exchange.hold();
   card.waiting.push_back(&exchange);
   if (card.queued) return;
   card.queued = true;
-  const bool known = card.read_at != Clock::time_point{} && card.response.status == 200;
-  if (known || name == "health")
+  if (card.known || name == "health")
     queue_.push_front(name);
   else
     queue_.push_back(name);
@@ -75,12 +74,22 @@ void Board::show(Exchange& exchange, const std::string& name) {
   wake_.notify_one();
 }
 
-/// Forgets what nobody waits for and nobody asked for of late.
-void Board::make_room() {
-  if (cards_.size() < kCardsMax) return;
-  const auto old = Clock::now() - kFresh;
-  for (auto it = cards_.begin(); it != cards_.end();)
-    it = !it->second.queued && it->second.read_at < old ? cards_.erase(it) : std::next(it);
+/// Forgets what nobody waits for and nobody asked for of late. False: there are too many names still that may be made
+/// up. Of those that are not there are as many as there are sales.
+bool Board::make_room() {
+  if (cards_.size() < kUnknownMax) return true;
+  const auto now = Clock::now();
+  std::size_t unknown = 0;
+  for (auto it = cards_.begin(); it != cards_.end();) {
+    const Card& card = it->second;
+    if (!card.queued && now - card.read_at > (card.known ? Clock::duration(kRemembered) : kFresh)) {
+      it = cards_.erase(it);
+    } else {
+      unknown += card.known ? 0 : 1;
+      ++it;
+    }
+  }
+  return unknown < kUnknownMax;
 }
 
 void Board::read_all() {
@@ -97,6 +106,7 @@ void Board::read_all() {
     Card& card = cards_[name];
     card.response = response;
     card.read_at = Clock::now();
+    card.known = card.known || response.status == 200;
     card.queued = false;
     for (Exchange* const exchange : std::exchange(card.waiting, {})) exchange->answer(response);
   }

@@ -16,8 +16,9 @@
 
 namespace server {
 
-/// One thread reads; who asks for something older than a quarter second waits for its next reading, held. What is asked
-/// for again and again is read before what nobody heard of, so that a flood of made-up names delays only itself.
+/// One thread reads; who asks for something older than a quarter second waits for its next reading, held. Sales that
+/// are known to be there are read before what nobody heard of, and never give their place to it, so that a flood of
+/// made-up names delays only itself.
 class Board {
  public:
   explicit Board(std::shared_ptr<flashsale::ConnectionPool> pool);
@@ -33,12 +34,13 @@ class Board {
   struct Card {
     Response response{};
     Clock::time_point read_at{};  ///< the epoch: never
+    bool known = false;           ///< it was there once; that Redis is away makes no sale unknown
     bool queued = false;
     std::vector<Exchange*> waiting;
   };
 
   void show(Exchange& exchange, const std::string& name);
-  void make_room();
+  bool make_room();
   void read_all();
   Response read(const std::string& name);
   Response read_sale(const std::string& sale);

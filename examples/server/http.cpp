@@ -82,6 +82,8 @@ bool Stream::push(std::string_view bytes) {
   if (pending_.size() + bytes.size() > kStreamBytesMax) {
     ended_ = true;
     pending_.clear();
+    // Else libmicrohttpd would keep the connection until the client takes what was written to it already: for ever.
+    if (fd_ >= 0) shutdown(fd_, SHUT_RDWR);
   } else {
     pending_.append(bytes);
   }
@@ -122,6 +124,7 @@ void Stream::let_go(void* self) {
     const std::lock_guard<std::mutex> lock((*owner)->mutex_);
     (*owner)->ended_ = true;
     (*owner)->waiting_ = false;
+    (*owner)->fd_ = -1;  // closed after this, and then anybody's
   }
   delete owner;
 }
@@ -269,8 +272,9 @@ class HttpServer::Body {
     exchange.too_large_ = length && (length->size() > 9 ||
                                      std::atoll(std::string(*length).c_str()) > static_cast<long long>(kBodyBytesMax));
     if (!exchange.too_large_) return MHD_YES;
-    handle(exchange);  // before any of it is read: the answer closes the connection
-    return send(exchange);
+    exchange.handled_ = true;
+    handle(exchange);  // before any of it is read: an answer now closes the connection
+    return exchange.held_ ? MHD_YES : send(exchange);
   }
 
   static MHD_Result take_body(Exchange& exchange, const char* upload, std::size_t* upload_bytes) {
@@ -307,7 +311,12 @@ class HttpServer::Body {
 
   static MHD_Response* to_raw(const Response& response, MHD_Connection* connection) {
     if (response.stream) {
-      response.stream->connection_ = connection;  // nobody pushes before the first read: the lock is not needed yet
+      const auto* const info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+      {
+        const std::lock_guard<std::mutex> lock(response.stream->mutex_);
+        response.stream->connection_ = connection;
+        response.stream->fd_ = info == nullptr ? -1 : info->connect_fd;
+      }
       auto* const owner = new std::shared_ptr<Stream>(response.stream);
       return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 16 * 1024, &Stream::read, owner, &Stream::let_go);
     }

@@ -45,6 +45,7 @@ class Stream {
   bool waiting_ = false;                  // guarded by mutex_: the connection is suspended until there is something
   bool ended_ = false;                    // guarded by mutex_
   MHD_Connection* connection_ = nullptr;  // guarded by mutex_
+  int fd_ = -1;                           // guarded by mutex_: the connection's, while it is open
 };
 
 struct Response {

@@ -88,6 +88,13 @@ class Edge(unittest.TestCase):
         other = self.buyer.ask("GET", shops.order_path("spring", "bob", "same"), headers={"Authorization": "Bearer x"})
         self.assertNotEqual(other.headers["Edge-Cache"], "HIT")
 
+    def test_a_status_is_never_older_than_two_seconds_however_long_nobody_asked(self):
+        self.assertEqual(self.buyer.reserve("spring", "shoe", "eve", "r1").status, 201)
+        shops.eventually(lambda: self.buyer.status("spring", "eve", "r1").headers["Edge-Cache"] == "HIT", "kept")
+        self.assertEqual(self.buyer.release("spring", "eve", "r1").status, 200)
+        time.sleep(2.1)  # nginx counts whole seconds; longer is as well
+        self.assertEqual(self.buyer.status("spring", "eve", "r1").status, 410)
+
     def test_the_operators_side_is_not_there_for_the_public(self):
         for path in ("/operator/", "/operator/sales/spring/feed", "/metrics", "/health", "/assets/../health",
                      "/sales/spring/%2e%2e/%2e%2e/metrics", "/sales/spring%0a", "/assets/page.js%0aX:%20y"):

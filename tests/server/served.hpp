@@ -9,6 +9,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "http.hpp"
 #include "problem.hpp"
@@ -18,9 +19,9 @@ namespace server::test {
 /// Answers as `handler` does; what it throws as Refused is a problem, as in Routes.
 class Served {
  public:
-  explicit Served(HttpServer::Handler handler)
+  explicit Served(HttpServer::Handler handler, HttpOptions options = {})
       : http_(
-            options(),
+            on_any_port(std::move(options)),
             [handler](Exchange& exchange) {
               try {
                 handler(exchange);
@@ -30,8 +31,8 @@ class Served {
             },
             [](Response&) {}) {}
 
-  /// Sends `request` as it is, and returns all that comes until the server closes.
-  std::string ask(const std::string& request) const {
+  /// A new connection, on which `request` is sent as it is; who asked for it closes it.
+  int begin(const std::string& request) const {
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const timeval patience{30, 0};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
@@ -41,6 +42,12 @@ class Served {
     to.sin_port = htons(http_.port());
     if (connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) throw std::runtime_error("no connection");
     send(fd, request.data(), request.size(), MSG_NOSIGNAL);
+    return fd;
+  }
+
+  /// Sends `request` as it is, and returns all that comes until the server closes.
+  std::string ask(const std::string& request) const {
+    const int fd = begin(request);
     std::string answer;
     char part[4096];
     for (ssize_t count = 0; (count = recv(fd, part, sizeof part, 0)) > 0;)
@@ -58,8 +65,7 @@ class Served {
   }
 
  private:
-  static HttpOptions options() {
-    HttpOptions options;
+  static HttpOptions on_any_port(HttpOptions options) {
     options.port = 0;
     return options;
   }

@@ -3,6 +3,7 @@ memory."""
 import json
 import os
 import re
+import selectors
 import signal
 import socket
 import subprocess
@@ -362,6 +363,36 @@ class Bounds(unittest.TestCase):
                 self.assertIn(b" 413 ", sock.recv(100))
             except OSError:
                 self.fail("closed without an answer")
+
+    def test_a_question_that_waits_for_redis_is_answered_whatever_body_came_with_it(self):
+        server = self.shop.serve(name="bodies")
+        buyer = shops.Buyer(server.port, Contract({"orders", "service"}).check)
+        body = "x" * 5000
+        with self.shop.frozen_redis():
+            for path in ("/health", "/sales/spring"):
+                answer = buyer.ask("GET", path, body)
+                self.assertEqual((answer.status, answer.json["effect"]), (503, "none"), answer.bytes)
+        for path in ("/health", "/sales/spring"):
+            shops.eventually(lambda: buyer.ask("GET", path, body).status == 200, f"{path} is answered")
+
+    def test_a_flood_of_made_up_names_delays_only_itself(self):
+        server = self.shop.serve(name="flood")
+        buyer = shops.Buyer(server.port, Contract({"orders", "service"}).check)
+        self.assertEqual(buyer.show("spring").status, 200)
+        time.sleep(0.5)  # longer is as well: what was read is old by now
+        flood = selectors.DefaultSelector()
+        self.addCleanup(flood.close)
+        with self.shop.frozen_redis():
+            for i in range(600):
+                sock = open_connection(server.port)
+                self.addCleanup(sock.close)
+                sock.sendall(b"GET /sales/made-up-%d HTTP/1.1\r\nHost: x\r\n\r\n" % i)
+                flood.register(sock, selectors.EVENT_READ)
+            refused = flood.select(timeout=shops.PATIENCE_S)  # one above what is remembered
+            self.assertIn(b" 429 ", refused[0][0].fileobj.recv(4096))
+            for answer in (buyer.show("spring"), buyer.ask("GET", "/health")):
+                self.assertEqual(answer.status, 503, answer.bytes)  # its turn came, Redis' did not
+        shops.eventually(lambda: buyer.show("spring").status == 200, "it is shown again")
 
     def test_ten_thousand_idle_connections_take_less_than_200_mib_and_others_are_still_served(self):
         wanted = 10_000

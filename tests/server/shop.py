@@ -1,4 +1,5 @@
 """A private Redis with open sales, and a server that sells them: what the tests of HTTP start from."""
+import contextlib
 import http.client
 import json
 import os
@@ -111,6 +112,15 @@ class Shop:
                                      "--save", "", "--appendonly", "no"])
         redis.await_line("(?i)ready to accept connections")
         return redis
+
+    @contextlib.contextmanager
+    def frozen_redis(self):
+        """Redis answers nobody meanwhile."""
+        self.redis.popen.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.redis.popen.send_signal(signal.SIGCONT)
 
     def start(self, name, command, env=None):
         process = Process(command, f"{self.folder}/{name}.log", env)
