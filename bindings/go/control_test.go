@@ -153,6 +153,27 @@ func TestTheWorkerCarriesEveryOrderIntoTheDatabase(t *testing.T) {
 	want(t, "watermark", status.Watermark, status.At)
 }
 
+func TestADrainWhoseDeadlineComesTellsWhatItWaitedForAndTheWorkerGoesOn(t *testing.T) {
+	s := openShop(t, usual)
+	_, err := s.gate.Reserve(background, s.call("ann", "click-1"))
+	check(t, err)
+	worker := Must(NewWorker(s.pool, s.sink, Options{"worker.sales": s.sale}))
+	defer worker.Close()
+	thaw := freeze(t)
+	soon, cancel := context.WithTimeout(background, 50*time.Millisecond)
+	defer cancel()
+	err = worker.Drain(soon)
+	want(t, "timed out", errors.Is(err, ErrTimedOut), true)
+	thaw()
+	check(t, worker.Drain(background))
+	report, err := worker.Report()
+	check(t, err)
+	want(t, "orders", report.Orders, 1)
+	ctx, stop := context.WithCancel(background)
+	stop()
+	check(t, worker.Run(ctx))
+}
+
 func TestRunEndsWithItsContextAndCloseEndsRun(t *testing.T) {
 	s := openShop(t, usual)
 	ctx, cancel := context.WithCancel(background)

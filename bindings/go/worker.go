@@ -52,22 +52,27 @@ func NewWorker(pool *Pool, sink *Sink, options ...Options) (*Worker, error) {
 // Errors, for which waiting is no help: ErrConflict (another sale's database, a fork of the journal, or the database
 // went back), ErrUnsupported (layout, schema); only if no sale is left to serve and sales were named.
 func (w *Worker) Run(ctx context.Context) error {
-	return w.serve(ctx, func(e **C.flashsale_error_t) C.int32_t { return C.flashsale_worker_run(w.c, e) })
+	const timed = false
+	return w.serve(ctx, timed, func(e **C.flashsale_error_t) C.int32_t { return C.flashsale_worker_run(w.c, e) })
 }
 
 // Drain serves until everything written before the call is in the database, or the deadline of ctx (an hour, if it has
-// none) has come. A ctx that is cancelled stops the worker.
+// none) has come; the worker may run on after that. A ctx that is cancelled stops it.
 // Errors: as Run, at once; ErrTimedOut, with what it waited for; ErrClosed (stopped).
 func (w *Worker) Drain(ctx context.Context) error {
 	timeout, err := timeoutOf(ctx, drainMax, drainMax)
 	if err != nil {
 		return err
 	}
-	return w.serve(ctx, func(e **C.flashsale_error_t) C.int32_t { return C.flashsale_worker_drain(w.c, timeout, e) })
+	const timed = true
+	return w.serve(ctx, timed, func(e **C.flashsale_error_t) C.int32_t {
+		return C.flashsale_worker_drain(w.c, timeout, e)
+	})
 }
 
-// serve makes a call that Stop ends, and stops it when ctx ends.
-func (w *Worker) serve(ctx context.Context, call func(failure **C.flashsale_error_t) C.int32_t) error {
+// serve makes a call that Stop ends, and stops it when ctx ends; one that is timed ends at ctx's deadline by itself, for
+// a stop is for good.
+func (w *Worker) serve(ctx context.Context, timed bool, call func(failure **C.flashsale_error_t) C.int32_t) error {
 	if err := w.use(); err != nil {
 		return err
 	}
@@ -77,7 +82,9 @@ func (w *Worker) serve(ctx context.Context, call func(failure **C.flashsale_erro
 		defer close(watched)
 		select {
 		case <-ctx.Done():
-			C.flashsale_worker_stop(w.c)
+			if !timed || ctx.Err() != context.DeadlineExceeded {
+				C.flashsale_worker_stop(w.c)
+			}
 		case <-over:
 		}
 	}()
