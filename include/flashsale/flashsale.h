@@ -40,8 +40,9 @@
  *     time. Functions that may block say how long; the others do no I/O. The library's own threads block all signals.
  *  10. Forks: a handle that was not used before the fork works in the child; one that was answers FLASHSALE_E_FORKED
  *     there and may only be destroyed.
- *  11. The library prints nothing, installs no handlers, never aborts, reads no environment but FLASHSALE_SINKS, and
- *     calls nothing of the caller's.
+ *  11. The library prints nothing, installs no handlers, never aborts, and calls nothing of the caller's. Of the
+ *     environment it reads FLASHSALE_SINKS and what a URL's `password_env` names; the libraries beneath it read their
+ *     own: OpenSSL SSL_CERT_FILE and OPENSSL_CONF, for instance, and libpq PG* for what a database's URL leaves out.
  *  12. Times are Unix milliseconds by Redis' clock (`_ms`, int64_t) or spans in milliseconds (`_ms`, uint32_t).
  *  13. This ABI only grows while FLASHSALE_ABI and the SONAME stay: what is here keeps its name, layout and meaning.
  */
@@ -458,12 +459,32 @@ FLASHSALE_API void flashsale_options_destroy(flashsale_options_t** options);
 /* ---- Pool and sink ----------------------------------------------------------------------------------------------- */
 
 /**
- * Makes a pool of connections to the Redis at `url` (up to 4,096 bytes); parses only, the first call connects.
- *     redis://[[user]:password@]host[:port][/db]
- *     redis+unix://[[user]:password@]/path[?db=N]
- *     redis+replicas://[[user]:password@]primary[:port],replica[:port],...[/db]
+ * Makes a pool of connections to the Redis at `url`; parses only, the first call connects.
+ *     redis://[[user]:password@]host[:port][/db]        one node over TCP; port 6379, db 0
+ *     redis+unix://[[user]:password@]/path              one node over a unix socket
+ *     redis+replicas://[...@]host[:port],...[/db]       a static list: reads to replicas, decisions to the primary
+ *     redis+sentinel://[...@]host[:port],.../NAME[/db]  sentinels, port 26379, that know the primary called NAME
+ *     redis+cluster://[...@]host[:port],...             seeds of a cluster; one of them that answers is enough
+ *
+ * With `rediss` in place of `redis` (but for redis+unix) every connection, to sentinels too, speaks TLS 1.2 or newer
+ * and verifies the peer's certificate and host name. After the rest may stand `?NAME=VALUE&...`:
+ *
+ *     db                                                  0..65535, as after the hosts
+ *     user, password, password_file, password_env         who to log in as; the file's first line or the variable is
+ *                                                         read for each connection, so that it may be rotated
+ *     sentinel_user, sentinel_password, ..._file, ..._env the same at the sentinels; without them no AUTH is sent
+ *     tls_ca, tls_cert, tls_key                           PEM files: whom to believe (else the system's), who we are
+ *     tls_name                                            the name that every node's certificate must be for, where
+ *                                                         nodes are known by addresses (else the host connected to)
+ *     tls_verify                                          full (the default) or none
+ *     connect_timeout_ms, reconnect_min_ms, reconnect_max_ms, replica_lag_max_ms, replica_lag_max_bytes,
+ *     connections_max, idle_check_ms                      as the options pool.*, before which they go
+ *
+ * User, password and values may be %-encoded. IPv6 hosts stand in brackets. At most 32 hosts and 4,096 bytes.
+ *
  * Options: pool.*, or NULL.
- * Errors: invalid_argument (the part that does not parse is named, the password never is), unsupported (scheme).
+ * Errors: invalid_argument (the part that does not parse is named; no byte of the URL is repeated), unsupported (the
+ * scheme; TLS in a library built without it).
  * history: since 0.1
  */
 FLASHSALE_API int32_t flashsale_pool_create(const char* url, size_t url_size, const flashsale_options_t* options,

@@ -24,7 +24,7 @@ namespace flashsale {
 ///   db                                                  0..65535, as after the hosts
 ///   user, password, password_file, password_env         who to log in as; the file's first line or the variable is
 ///                                                       read for each connection, so that it may be rotated
-///   sentinel_user, sentinel_password, ..._file, ..._env the same at the sentinels; without them no AUTH is sent there
+///   sentinel_user, sentinel_password, ..._file, ..._env the same at the sentinels; without them no AUTH is sent
 ///   tls_ca, tls_cert, tls_key                           PEM files: whom to believe (else the system's), who we are
 ///   tls_name                                            the name that every node's certificate must be for, where
 ///                                                       nodes are known by addresses (else the host connected to)

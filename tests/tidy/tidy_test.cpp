@@ -53,9 +53,26 @@ std::set<std::string> crash_points(const std::string& text, const std::string& p
   return found;
 }
 
+/// What a manual says of URLs: the words of its list, without the marks and indents of its language.
+std::string urls(const fs::path& manual) {
+  const std::string text = read(kRoot / manual);
+  const auto begin = text.find("redis://[[user]"), end = text.find("connections_max, idle_check_ms", begin);
+  if (begin == std::string::npos || end == std::string::npos) return "no list of URLs in " + manual.string();
+  static const std::regex indent(R"(\n *(///?|\*)?)"), space(R"(\s+)");
+  return std::regex_replace(std::regex_replace(text.substr(begin, end - begin), indent, "\n"), space, " ");
+}
+
 }  // namespace
 
 TEST_SUITE("tidy") {
+  TEST_CASE("the manual of every language lists the URLs that redis.hpp lists") {
+    const std::string list = urls("include/flashsale/redis.hpp");
+    CHECK(list.find("redis+cluster://") != std::string::npos);
+    for (const auto* manual :
+         {"include/flashsale/flashsale.h", "bindings/python/flashsale/_pool.py", "bindings/go/pool.go"})
+      CHECK(urls(manual) == list);
+  }
+
   TEST_CASE("a test kills a worker at every point that has a name") {
     const std::string test = read(kRoot / "tests/faults/worker_crash_test.cpp");
     for (const char* const prefix : {"worker", "reconcile"}) {
