@@ -71,11 +71,12 @@ std::size_t ReceiptKeeper::count() const {
 /// Brings the sale's next look forward, but not so that a database that is away is asked all the time.
 void ReceiptKeeper::wake(std::unique_lock<std::mutex>& lock, Kept& kept) {
   const Deadline look_at = std::max(util::Clock::now(), kept.looked + kLookPressed);
-  if (thread_.joinable() && kept.look_at <= look_at) return;
+  if (watched_ && kept.look_at <= look_at) return;
   kept.look_at = look_at;
-  if (!thread_.joinable()) {
+  if (!watched_) {
     try {
       thread_ = util::start_thread("flashsale-keep", [this] { watch(); });
+      watched_ = true;
     } catch (const std::system_error&) {
       while (count_ > 0) drop_oldest();  // nobody would ever hand them in
       return;
@@ -112,22 +113,28 @@ void ReceiptKeeper::watch() {
   std::unique_lock<std::mutex> lock(mutex_);
   name_ = util::random_hex(16);  // not before: a gate may be made before its process forks
   while (!stopping_) {
-    const auto next = std::min_element(sales_.begin(), sales_.end(), [](const auto& left, const auto& right) {
-      return left.second.look_at < right.second.look_at;
-    });
-    if (next == sales_.end()) {
+    const Deadline next = look_at_next(lock);
+    if (next == Deadline::max())
       changed_.wait(lock);
-    } else if (const Deadline look_at = next->second.look_at; look_at > util::Clock::now()) {
-      changed_.wait_until(lock, look_at);
-    } else {
-      const std::string sale = next->first;
-      next->second.look_at = Deadline::max();
-      next->second.looked = util::Clock::now();
-      lock.unlock();
-      look(sale);
-      lock.lock();
-    }
+    else
+      changed_.wait_until(lock, next);
   }
+}
+
+/// Looks at the sale whose turn has come, if one's has. Returns when the next one's does.
+Deadline ReceiptKeeper::look_at_next(std::unique_lock<std::mutex>& lock) {
+  const auto next = std::min_element(sales_.begin(), sales_.end(), [](const auto& left, const auto& right) {
+    return left.second.look_at < right.second.look_at;
+  });
+  if (next == sales_.end()) return Deadline::max();
+  if (next->second.look_at > util::Clock::now()) return next->second.look_at;
+  const std::string sale = next->first;
+  next->second.look_at = Deadline::max();
+  next->second.looked = util::Clock::now();
+  lock.unlock();
+  look(sale);
+  lock.lock();
+  return Deadline{};  // another's turn may have come meanwhile
 }
 
 void ReceiptKeeper::look(const std::string& sale) {
@@ -295,14 +302,16 @@ void ReceiptKeeper::put_back(const std::string& sale, std::vector<Held> passed) 
 
 void ReceiptKeeper::stop() {
   std::thread thread;
+  bool was_watched = false;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     stopping_ = true;
     thread.swap(thread_);
+    was_watched = std::exchange(watched_, false);
   }
   changed_.notify_all();
-  if (!thread.joinable()) return;
-  thread.join();
+  if (thread.joinable()) thread.join();
+  if (!was_watched) return;
   const Deadline deadline = util::Clock::now() + kLeavePatience;
   for (const auto& [sale, kept] : sales_) {
     const std::vector<Held> blocks(kept.blocks.begin(), kept.blocks.end());

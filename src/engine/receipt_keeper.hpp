@@ -44,6 +44,8 @@ class ReceiptKeeper {
   void stop();
 
  private:
+  friend class KeeperUnderTest;  // tests/simulation looks at what is due, instead of a thread
+
   struct Held {
     std::shared_ptr<const ReceiptBlock> block;
     std::uint64_t number = 0;        ///< in the order in which they came
@@ -77,6 +79,7 @@ class ReceiptKeeper {
   void wake(std::unique_lock<std::mutex>& lock, Kept& kept);
 
   void watch();
+  Deadline look_at_next(std::unique_lock<std::mutex>& lock);
   void look(const std::string& sale);
   Result<Done> attend(const std::string& sale);
   Due sort_out(const std::string& sale, const std::optional<SaleRow>& row);
@@ -99,6 +102,7 @@ class ReceiptKeeper {
   std::size_t count_ = 0;
   std::size_t bytes_ = 0;
   std::uint64_t number_ = 0;
+  bool watched_ = false;  // somebody looks at what is due
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -32,12 +32,14 @@ class Wire : public Connection {
     happen();
     network_.pass(milliseconds(network_.below(2)));
     if (disturbed && network_.chance(20)) return lose(Effect::unknown);
-    if (disturbed && network_.chance(8) && last_.size() == replies.size()) {
+    // Instead of this answer the last one once more: whatever it answered, or the same kind of call.
+    std::vector<Reply>& before =
+        network_.chance(500) ? last_ : last_of_[words[0][0] + words[0].at(words[0].size() > 1)];
+    if (disturbed && network_.chance(16) && before.size() == replies.size()) {
       ++network_.seen["repeated reply"];
-      std::swap(last_, replies);
-      return {last_, std::nullopt};
+      return {before, std::nullopt};
     }
-    last_ = replies;
+    last_ = before = replies;
     return {std::move(replies), std::nullopt};
   }
 
@@ -71,6 +73,7 @@ class Wire : public Connection {
   const bool crashes_;
   bool open_ = true;
   std::vector<Reply> last_;
+  std::map<std::string, std::vector<Reply>> last_of_;
 };
 
 }  // namespace
@@ -94,7 +97,17 @@ std::chrono::steady_clock::time_point Network::now() {
 
 std::int64_t Network::node_ms(std::size_t at) const { return kEpochMs + now_ms_ + skew_ms_[at]; }
 
+/// Replicas of a node that have at least so much of what it wrote.
+std::size_t Network::replicas_with(std::size_t at, std::size_t written) const {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < nodes_.size() && at == primary_; ++i)
+    count += i != at && up_[i] && nodes_[i]->id() == nodes_[at]->id() && nodes_[i]->written() >= written ? 1 : 0;
+  return count;
+}
+
 Reply Network::serve(std::size_t at, const Words& words) {
+  nodes_[at]->see_replicas(replicas_with(at, 0));
+  if (words[0] == "WAIT") return integer(static_cast<std::int64_t>(replicas_with(at, nodes_[at]->written())));
   Reply reply = nodes_[at]->serve(words, node_ms(at));
   const auto& values = nodes_[at]->data().values();
   if (const auto journal = values.find("fs:{spring}:journal"); journal != values.end())
@@ -103,7 +116,8 @@ Reply Network::serve(std::size_t at, const Words& words) {
 }
 
 void Network::deliver_later(std::size_t at, std::vector<Words> commands) {
-  late_.push_back({now_ms_ + 1 + static_cast<std::int64_t>(below(1200)), at, std::move(commands)});
+  const std::uint64_t most_ms = below(2) == 0 ? 1200 : 100;  // that it is too late for most callers, or for few
+  late_.push_back({now_ms_ + 1 + static_cast<std::int64_t>(below(most_ms)), at, std::move(commands)});
 }
 
 /// A late copy of a batch that won something although its `not_after` had passed by the clock of its node.
@@ -129,12 +143,13 @@ void Network::sleep_until(std::chrono::steady_clock::time_point wake) {
         if (wins_after_deadline(words, serve(late.node, words), node_ms(late.node))) ++seen["won after its deadline"];
   }
   now_ms_ = std::max(now_ms_, wake_ms);
-  if (!faults_.lag || now_ms_ >= frozen_until_ms_ || healed_) replicate();
+  replicate();
+  if (passed) passed();
 }
 
 void Network::replicate() {
   for (std::size_t i = 0; i < nodes_.size(); ++i)
-    if (i != primary_ && i != zombie_ && up_[i])
+    if (i != primary_ && i != zombie_ && up_[i] && (healed_ || now_ms_ >= frozen_until_ms_[i]))
       nodes_[i]->follow(primary(), faults_.lag && !healed_ ? below(4) : SIZE_MAX);
 }
 
@@ -189,6 +204,15 @@ void Network::forget() {
   }
 }
 
+/// All links, or the one of a replica that falls behind alone.
+void Network::freeze() {
+  const std::int64_t until_ms = now_ms_ + static_cast<std::int64_t>(below(1500));
+  const bool is_alone = below(2) == 0;
+  const std::size_t alone = replica_at();
+  for (std::size_t i = 0; i < nodes_.size(); ++i)
+    if (!is_alone || i == alone) frozen_until_ms_[i] = until_ms;
+}
+
 void Network::disturb() {
   if (healed_) return;
   switch (below(8)) {
@@ -210,7 +234,7 @@ void Network::disturb() {
                                                    : "NOREPLICAS Not enough good replicas to write.");
     case 5:
       for (auto& node : nodes_) node->refuse_writes("");
-      if (faults_.lag) frozen_until_ms_ = now_ms_ + static_cast<std::int64_t>(below(1500));
+      if (faults_.lag) freeze();
       return;
     case 6:
       if (!faults_.refuse) return;

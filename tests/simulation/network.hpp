@@ -54,6 +54,7 @@ class Network : public util::SimulatedWorld {
   // The nodes.
   Node& node(std::size_t at) { return *nodes_[at]; }
   Node& primary() { return *nodes_[primary_]; }
+  const Node& primary() const { return *nodes_[primary_]; }
   std::size_t primary_at() const { return primary_; }
   std::size_t replica_at() { return (primary_ + 1 + below(nodes_.size() - 1)) % nodes_.size(); }
   bool is_up(std::size_t at) const { return up_[at]; }
@@ -70,6 +71,8 @@ class Network : public util::SimulatedWorld {
 
   /// What ran inside a round trip, for interleaving: called before and after each.
   std::function<void()> between;
+  /// Called whenever time has passed, so within whatever waits.
+  std::function<void()> passed;
   /// How often each thing happened.
   std::map<std::string, int> seen;
   /// When each entry of the sale's journal was first written, wherever.
@@ -80,8 +83,10 @@ class Network : public util::SimulatedWorld {
  private:
   std::string fresh_id();
   void replicate();
+  std::size_t replicas_with(std::size_t at, std::size_t written) const;
   void fail_over();
   void end_zombie();
+  void freeze();
   void restart();
   void forget();
   std::int64_t node_ms(std::size_t at) const;
@@ -97,7 +102,7 @@ class Network : public util::SimulatedWorld {
   std::size_t zombie_ = SIZE_MAX;
   std::size_t zombie_had_ = 0;
   std::int64_t now_ms_ = 1'000'000;
-  std::int64_t frozen_until_ms_ = 0;  // the replicas hear nothing until then
+  std::array<std::int64_t, 3> frozen_until_ms_{};  // what each hears of its primary, it hears from then on
   struct Late {
     std::int64_t due_ms;
     std::size_t node;

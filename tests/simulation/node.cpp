@@ -12,8 +12,9 @@ void Node::apply(Keyspace& data, const Writes& writes) {
 
 std::string Node::replication() const {
   return std::string("# Replication\r\nrole:") + (is_primary_ ? "master" : "slave") +
-         "\r\nconnected_slaves:0\r\nmaster_failover_state:no-failover\r\nmaster_replid:" + id_ +
-         "\r\nmaster_replid2:" + id_before_ + "\r\nmaster_repl_offset:" + std::to_string(history_.size()) + "\r\n";
+         "\r\nconnected_slaves:" + std::to_string(replicas_) +
+         "\r\nmaster_failover_state:no-failover\r\nmaster_replid:" + id_ + "\r\nmaster_replid2:" + id_before_ +
+         "\r\nmaster_repl_offset:" + std::to_string(history_.size()) + "\r\n";
 }
 
 Reply Node::plain(const Words& words, std::int64_t now_ms, Writes* writes) {

@@ -46,6 +46,8 @@ class Node {
   void flush();
   /// Removes one key as an eviction would.
   void evict(const std::string& key);
+  /// How many replicas INFO tells of.
+  void see_replicas(std::size_t count) { replicas_ = count; }
   /// Refuses writes with this error, as for memory or missing replicas; empty: accepts them.
   void refuse_writes(std::string why) { refusal_ = std::move(why); }
 
@@ -59,6 +61,7 @@ class Node {
   const ScriptTexts& scripts_;
   std::string id_, id_before_ = std::string(40, '0');
   bool is_primary_ = false;
+  std::size_t replicas_ = 0;
   std::string refusal_;
   Keyspace data_;
   History history_;

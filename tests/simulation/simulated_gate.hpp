@@ -2,25 +2,63 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "engine/lane.hpp"
 #include "simulation/network.hpp"
 #include "util/deadline.hpp"
+#include "util/random.hpp"
 
 namespace flashsale::engine {
+
+/// A gate's receipt keeper, whose thread is whoever lets time pass.
+class KeeperUnderTest {
+ public:
+  explicit KeeperUnderTest(ReceiptKeeper& keeper) : keeper_(keeper) {
+    keeper_.name_ = util::random_hex(16);
+    keeper_.watched_ = true;
+  }
+  /// Does what is due by now.
+  void tend() {
+    std::unique_lock<std::mutex> lock(keeper_.mutex_);
+    while (keeper_.look_at_next(lock) == Deadline{}) continue;
+  }
+  /// What becomes of it when its process is killed.
+  void forget() {
+    const std::lock_guard<std::mutex> lock(keeper_.mutex_);
+    keeper_.sales_.clear();
+  }
+
+ private:
+  ReceiptKeeper& keeper_;
+};
 
 /// The calling thread leads the lane always; no thread of the lane's own is ever started.
 class LaneUnderTest {
  public:
-  LaneUnderTest(simulation::Network& network, std::shared_ptr<ConnectionPool> pool)
-      : network_(network), shared_(make_shared(std::move(pool))), lane_(*shared_) {
+  /// `sink`: where the gate's receipts go; nullptr: it keeps none. `its_number` is one of no other gate.
+  LaneUnderTest(simulation::Network& network, std::shared_ptr<ConnectionPool> pool, std::shared_ptr<OrderSink> sink,
+                std::size_t its_number)
+      : number(its_number), network_(network), shared_(make_shared(std::move(pool), std::move(sink))), lane_(*shared_) {
+    if (shared_->receipts) keeper_.emplace(*shared_->receipts);
     shared_->outstanding_elsewhere = [this](const Request& request) { return lane_.has_copy_of(request); };
     lane_.led_ = true;
   }
   ~LaneUnderTest() { lane_.led_ = false; }
   LaneUnderTest(const LaneUnderTest&) = delete;
   LaneUnderTest& operator=(const LaneUnderTest&) = delete;
+
+  bool keeps_receipts() const { return keeper_.has_value(); }
+  void tend_receipts() {
+    if (keeper_) keeper_->tend();
+  }
+  /// The process is killed; else it is closed when the object goes.
+  void be_killed() {
+    if (keeper_) keeper_->forget();
+  }
+
+  const std::size_t number;
 
   /// Hands the calls in together and leads until each has its answer.
   std::vector<Result<Answer>> ask(const std::vector<Call>& calls) {
@@ -44,10 +82,11 @@ class LaneUnderTest {
 
  private:
   // What a gate knows by itself it tells before a lane hears of it: not here.
-  static std::unique_ptr<LaneShared> make_shared(std::shared_ptr<ConnectionPool> pool) {
+  static std::unique_ptr<LaneShared> make_shared(std::shared_ptr<ConnectionPool> pool,
+                                                 std::shared_ptr<OrderSink> sink) {
     GateOptions options;
     options.view = false;
-    return std::make_unique<LaneShared>(std::move(pool), options);
+    return std::make_unique<LaneShared>(std::move(pool), options, std::move(sink));
   }
 
   static bool are_answered(const std::vector<std::unique_ptr<Waiter>>& waiters) {
@@ -69,6 +108,7 @@ class LaneUnderTest {
   simulation::Network& network_;
   std::unique_ptr<LaneShared> shared_;
   Lane lane_;
+  std::optional<KeeperUnderTest> keeper_;
 };
 
 }  // namespace flashsale::engine

@@ -38,9 +38,26 @@ TEST_CASE("no seed of the simulation oversells, loses, doubles or wrongly refuse
   for (const auto& [what, times] : seen) table += fmt::format("  {:<24} {}\n", what, times);
   // What the night is about has happened: a run in which no fence fired would have shown nothing.
   if (count >= 1000)
-    for (const char* what : {"fenced", "reconciled", "failover with loss", "zombie wrote", "restart with loss",
-                             "flushed", "evicted", "delivered late", "repeated reply", "commit unheard", "crash",
-                             "expired", "writes refused", "XADD refused", "scripts flushed", "clock set"})
+    for (const char* what : {"fenced",
+                             "reconciled",
+                             "failover with loss",
+                             "zombie wrote",
+                             "restart with loss",
+                             "flushed",
+                             "evicted",
+                             "delivered late",
+                             "repeated reply",
+                             "commit unheard",
+                             "crash",
+                             "expired",
+                             "receipts saved",
+                             "receipts lost",
+                             "gate killed",
+                             "told by all replicas",
+                             "writes refused",
+                             "XADD refused",
+                             "scripts flushed",
+                             "clock set"})
       CHECK_MESSAGE(seen[what] > 0, "never happened: " << std::string(what));
   MESSAGE("seeds " << first << " to " << first + count - 1 << ":\n" << table);
 }

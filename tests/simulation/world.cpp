@@ -3,14 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <optional>
-#include <set>
-#include <sstream>
 
 #include "core/scripts.hpp"
+#include "flashsale/metrics.hpp"
 #include "flashsale/order_worker.hpp"
 #include "flashsale/sale_controller.hpp"
 #include "simulation/faulty_sink.hpp"
+#include "simulation/judge.hpp"
 #include "simulation/network.hpp"
 #include "simulation/simulated_gate.hpp"
 #include "util/deadline.hpp"
@@ -18,29 +19,7 @@
 namespace flashsale::simulation {
 namespace {
 
-constexpr const char* kSale = "spring";
 constexpr milliseconds kActTimeout{400};
-constexpr std::uint32_t kBuyerOrders = 3;  // one less than the requests that a buyer may make
-
-struct ItemTerms {
-  std::string item;
-  std::int64_t units, limit;
-};
-
-/// What was asked and what was heard.
-struct Heard {
-  Verb verb;
-  std::string buyer, request, item;
-  std::uint32_t quantity;
-  Result<Answer> answer;
-  std::int64_t from_ms, until_ms;
-  std::size_t gate = 0;
-  std::optional<OrderId> written;  // what the database had for it before it was asked
-
-  std::pair<std::string, std::string> key() const { return {buyer, request}; }
-  bool is(Outcome outcome) const { return answer && answer->outcome == outcome; }
-};
-
 Faults draw_faults(util::Random& random, std::string_view only) {
   Faults faults;
   const std::pair<std::string_view, bool*> kinds[] = {
@@ -64,11 +43,15 @@ class World {
     for (std::size_t i = 0; i < 1 + setup_.below(2); ++i)
       items_.push_back({fmt::format("item-{}", i), static_cast<std::int64_t>(3 + setup_.below(12)),
                         static_cast<std::int64_t>(1 + setup_.below(3))});
-    for (int i = 0; i < 2; ++i)
-      gates_.push_back(
-          std::make_unique<engine::LaneUnderTest>(network_, std::make_shared<SimulatedPool>(network_, false)));
+    keep_receipts_ = setup_.below(3) > 0;
+    for (std::size_t i = 0; i < 2; ++i) start_gate(i);
+    network_.passed = [this] { tend_receipts(); };
   }
-  ~World() { util::simulated_world() = nullptr; }
+  ~World() {
+    network_.passed = nullptr;
+    for (auto& gate : gates_) gate.reset();
+    util::simulated_world() = nullptr;
+  }
 
   Verdict run(int steps);
 
@@ -77,6 +60,9 @@ class World {
   void step();
   void ask_batch(std::size_t gate);
   Call draw_call();
+  void start_gate(std::size_t at);
+  void end_gate();
+  void tend_receipts();
   void work(milliseconds time);
   void act();
   void interleave();
@@ -86,18 +72,6 @@ class World {
   void heal();
   void sell_out();
   void check();
-  void check_items(const test::MemorySale& rows);
-  void check_buyers(const test::MemorySale& rows);
-  void check_answers(const test::MemorySale& rows);
-  void check_written(const Heard& heard);
-  void check_order(const Heard& heard, const test::MemorySale& rows);
-  void check_refusals(const test::MemorySale& rows);
-  void check_last_words(const test::MemorySale& rows);
-  void check_final(std::size_t at, const test::MemorySale& rows);
-  void check_records(const test::MemorySale& rows);
-  void check_redis(const test::MemorySale& rows);
-  void check_holds(const test::MemorySale& rows);
-  void check_limits(const test::MemorySale& rows);
   template <class... Args>
   void violate(fmt::format_string<Args...> text, Args&&... args) {
     verdict_.violations.push_back(fmt::format(text, std::forward<Args>(args)...));
@@ -106,10 +80,16 @@ class World {
   util::Random setup_;
   Network network_;
   std::shared_ptr<test::MemorySink> rows_ = std::make_shared<test::MemorySink>();
-  std::shared_ptr<OrderSink> sink_ = std::make_shared<FaultySink>(network_, rows_);
+  std::shared_ptr<OrderSink> sink_ = std::make_shared<FaultySink>(network_, rows_, /*crashes=*/true);
+  std::shared_ptr<OrderSink> sink_of_gates_ = std::make_shared<FaultySink>(network_, rows_, /*crashes=*/false);
   milliseconds hold_{};
   std::vector<ItemTerms> items_;
-  std::vector<std::unique_ptr<engine::LaneUnderTest>> gates_;
+  std::array<std::unique_ptr<engine::LaneUnderTest>, 2> gates_;
+  bool keep_receipts_ = false;
+  bool tending_ = false;
+  bool unheard_restock_ = false;
+  std::vector<bool> lasting_receipts_;  // by a gate's number
+  const Metrics before_ = metrics();
   std::vector<Heard> history_;
   std::vector<std::string> spoken_;  // keeps the strings of calls alive
   std::uint64_t buyers_ = 6;
@@ -126,6 +106,7 @@ void World::create() {
   for (const ItemTerms& item : items_) sale.item(ItemId{item.item}, item.units, item.limit);
   sale.hold = hold_;
   sale.buyer_orders_max = kBuyerOrders;
+  sale.replicas = 2;
   // A healthy beginning: faults come with the first step.
   for (int tries = 0; tries < 50; ++tries)
     if (controller.create(sale) && controller.open(SaleId{kSale})) return;
@@ -146,7 +127,7 @@ Call World::draw_call() {
   call.request = RequestId{spoken_.back()};
   call.quantity = 1 + static_cast<std::uint32_t>(network_.below(2));
   call.verb = kVerbs[network_.below(8)];
-  call.level = Level::primary;
+  call.level = network_.below(6) == 0 ? Level::replicas : Level::primary;
   call.timeout = milliseconds(20 + network_.below(200));
   if (doubtful_ && network_.below(2) == 0) {
     spoken_.push_back(doubtful_->first);
@@ -171,7 +152,7 @@ void World::ask_batch(std::size_t gate) {
   for (const Call& call : calls) {
     asked.push_back({call.verb, std::string(call.buyer.text()), std::string(call.request.text()),
                      std::string(call.item.text()), call.quantity, fail(ErrorCode::internal, ""), util::steady_ms(), 0,
-                     gate, std::nullopt});
+                     gates_[gate]->number, std::nullopt});
     const auto row = written.by_request.find(asked.back().key());
     if (row != written.by_request.end()) asked.back().written = row->second;
   }
@@ -182,9 +163,36 @@ void World::ask_batch(std::size_t gate) {
     const auto& answer = asked[i].answer;
     ++verdict_.seen[answer ? std::string(name(answer->outcome)) : "error " + std::string(name(answer.error().code))];
     if (answer && answer->reason == PauseReason::fenced) ++verdict_.seen["fenced"];
+    if (answer && answer->level == Level::replicas) ++verdict_.seen["told by all replicas"];
     if (!answer && answer.error().effect == Effect::unknown) doubtful_ = asked[i].key();
     history_.push_back(std::move(asked[i]));
   }
+}
+
+void World::start_gate(std::size_t at) {
+  const auto sink = keep_receipts_ ? sink_of_gates_ : nullptr;
+  gates_[at] = std::make_unique<engine::LaneUnderTest>(network_, std::make_shared<SimulatedPool>(network_, false), sink,
+                                                       lasting_receipts_.size());
+  lasting_receipts_.push_back(keep_receipts_);
+}
+
+/// The next one has heard of nothing. This one is killed, so that what it told is known to nobody; or closed, and then
+/// it leaves that in the database.
+void World::end_gate() {
+  const std::size_t at = network_.below(2);
+  const bool is_killed = network_.faults().crash && network_.below(2) == 0;
+  ++verdict_.seen[is_killed ? "gate killed" : "gate closed"];
+  if (is_killed) gates_[at]->be_killed();
+  if (is_killed || network_.faults().database) lasting_receipts_[gates_[at]->number] = false;
+  start_gate(at);
+}
+
+/// The gates' receipts are looked after by a thread of their own: whenever time passes, whoever lets it pass.
+void World::tend_receipts() {
+  if (std::exchange(tending_, true)) return;
+  for (auto& gate : gates_)
+    if (gate) gate->tend_receipts();
+  tending_ = false;
 }
 
 // Inside a worker's or controller's round trip somebody else may get in between.
@@ -226,9 +234,12 @@ void World::act() {
     case 2:
       static_cast<void>(controller.resume(SaleId{kSale}));
       break;
-    default:
-      static_cast<void>(
-          controller.restock(SaleId{kSale}, ItemId{item.item}, number % 3 == 0 ? -2 : 1, OperationId{operation}));
+    default: {
+      const std::int64_t units = number % 3 == 0 ? -2 : 1;
+      const bool heard =
+          controller.restock(SaleId{kSale}, ItemId{item.item}, units, OperationId{operation}).has_value();
+      unheard_restock_ |= !heard && units > 0;
+    }
   }
   network_.between = nullptr;
 }
@@ -247,6 +258,8 @@ void World::step() {
       return work(milliseconds(5 + network_.below(150)));
     case 5:
       return network_.pass(milliseconds(network_.below(400)));
+    case 8:
+      return network_.below(2) == 0 ? end_gate() : ask_batch(0);
     default:
       return ask_batch(0);
   }
@@ -291,8 +304,8 @@ void World::sell_out() {
       call.level = Level::primary;
       call.timeout = milliseconds(2000);
       auto answers = gates_[0]->ask({call});
-      history_.push_back(
-          {Verb::reserve, buyer, request, item.item, 1, answers[0], 0, util::steady_ms(), 0, std::nullopt});
+      history_.push_back({Verb::reserve, buyer, request, item.item, 1, answers[0], 0, util::steady_ms(),
+                          gates_[0]->number, std::nullopt});
       if (answers[0] && answers[0]->outcome == Outcome::sold_out) break;
       if (!answers[0] || answers[0]->outcome != Outcome::reserved) {
         violate("after everything healed a buyer heard {}",
@@ -304,257 +317,16 @@ void World::sell_out() {
   settle_down();
 }
 
-void World::check_items(const test::MemorySale& rows) {
-  std::map<std::string, std::int64_t> active;
-  for (const auto& [id, row] : rows.orders) {
-    if (row.state == OrderState::reserved || row.state == OrderState::confirmed)
-      active[row.order.item] += row.order.quantity;
-    if (!row.credited) violate("{} is still on its way back", to_string(id));
-  }
-  for (const ItemRow& item : rows.row.items) {
-    if (item.sold > item.total) violate("{}: {} sold of {}", item.item, item.sold, item.total);
-    if (item.sold != active[item.item])
-      violate("{}: the database counts {} sold, its orders say {}", item.item, item.sold, active[item.item]);
-    if (hold_ == milliseconds(0) && rows.row.state == SaleState::open && item.sold != item.total && rows.dead.empty())
-      violate("{}: sold out, but only {} of {} were sold", item.item, item.sold, item.total);
-  }
-}
-
-void World::check_buyers(const test::MemorySale& rows) {
-  std::map<std::pair<std::string, std::string>, std::int64_t> held;
-  for (const auto& [id, row] : rows.orders)
-    if (row.state == OrderState::reserved || row.state == OrderState::confirmed)
-      held[{row.order.buyer, row.order.item}] += row.order.quantity;
-  for (const auto& [key, units] : held)
-    for (const ItemTerms& item : items_)
-      if (item.item == key.second && units > item.limit)
-        violate("{} holds {} of {}, at most {} are allowed", key.first, units, item.item, item.limit);
-  for (const auto& [id, dead] : rows.dead) violate("{} was set aside: {}", to_string(id), dead.reason);
-}
-
-/// What was answered against what is written. A purchase is known by buyer and request.
-void World::check_answers(const test::MemorySale& rows) {
-  std::map<OrderId, std::pair<std::string, std::string>> owner;
-  std::map<OrderId, std::int64_t> hold_until;
-  std::map<std::pair<std::string, std::string>, std::set<OrderId>> orders_of;
-  for (const Heard& heard : history_) {
-    // An old primary that does not know it yet has no way to know better (docs/guarantees.md).
-    if (heard.written && !network_.faults().zombie) check_written(heard);
-    if (!heard.answer || !heard.answer->order) continue;
-    const OrderId id = heard.answer->order;
-    // Whatever was lost: an order's name is one buyer's, for one request.
-    if (const auto [known, is_new] = owner.emplace(id, heard.key()); !is_new && known->second != heard.key())
-      violate("{} was told to {} {} and to {} {}", to_string(id), known->second.first, known->second.second,
-              heard.buyer, heard.request);
-    orders_of[heard.key()].insert(id);
-    if (heard.answer->hold_until_ms > 0) hold_until[id] = std::max(hold_until[id], heard.answer->hold_until_ms);
-    if (heard.is(Outcome::confirmed) && hold_until[id] > 0 && heard.from_ms + kEpochMs > hold_until[id] &&
-        !network_.faults().clock)
-      violate("{} was confirmed {} ms after its hold", to_string(id), heard.from_ms + kEpochMs - hold_until[id]);
-    check_order(heard, rows);
-  }
-  for (const auto& [key, ids] : orders_of)
-    if (ids.size() > 1 && !network_.may_have_lost)
-      violate("{} {} heard of {} orders", key.first, key.second, ids.size());
-}
-
-/// What the database had, nobody is told otherwise of: whatever Redis lost since.
-void World::check_written(const Heard& heard) {
-  if (!heard.answer || heard.is(Outcome::paused)) return;
-  if (heard.answer->order && heard.answer->order != *heard.written)
-    violate("{} {} has {}, and heard of {}", heard.buyer, heard.request, to_string(*heard.written),
-            to_string(heard.answer->order));
-  if (!heard.answer->order)
-    violate("{} {} has {}, and heard {}", heard.buyer, heard.request, to_string(*heard.written),
-            name(heard.answer->outcome));
-}
-
-void World::check_order(const Heard& heard, const test::MemorySale& rows) {
-  const OrderId id = heard.answer->order;
-  const auto at = rows.orders.find(id);
-  if (at == rows.orders.end()) {
-    if (!network_.may_have_lost)
-      violate("{} {} heard {} ({}), which nobody wrote down", heard.buyer, heard.request, to_string(id),
-              name(heard.answer->outcome));
-    return;
-  }
-  const OrderRow& row = at->second;
-  if (row.order.buyer != heard.buyer || row.order.request != heard.request)
-    return violate("{} {} heard of somebody else's order {}", heard.buyer, heard.request, to_string(id));
-  if (heard.verb == Verb::reserve && (row.order.item != heard.item || row.order.quantity != heard.quantity))
-    violate("{} {} asked for {} {}, and {} {} were written", heard.buyer, heard.request, heard.quantity, heard.item,
-            row.order.quantity, row.order.item);
-  if (network_.may_have_lost) return;
-  if ((heard.is(Outcome::confirmed) || heard.is(Outcome::already_confirmed)) && row.state != OrderState::confirmed)
-    violate("{} was confirmed and is {}", to_string(id), name(row.state));
-  if ((heard.is(Outcome::released) || heard.is(Outcome::already_released)) && row.state != OrderState::released)
-    violate("{} was released and is {}", to_string(id), name(row.state));
-  // Time that is set back gives a hold its time again: a look at the clock is not written down.
-  if (heard.is(Outcome::expired) && !network_.faults().clock && row.state != OrderState::expired &&
-      row.state != OrderState::reserved)
-    violate("{} had expired and is {}", to_string(id), name(row.state));
-}
-
-/// A no is a no: whoever heard nothing else has no order, and `not_reserved` of the gate that asked is final.
-void World::check_refusals(const test::MemorySale& rows) {
-  std::set<std::pair<std::string, std::string>> may_have_won;
-  for (const Heard& heard : history_) {
-    const bool says_no =
-        heard.answer ? !heard.answer->order
-                     : heard.answer.error().effect == Effect::none && heard.answer.error().code != ErrorCode::conflict;
-    if (heard.verb == Verb::reserve && !says_no) may_have_won.insert(heard.key());
-  }
-  for (const auto& [id, row] : rows.orders)
-    if (may_have_won.count({row.order.buyer, row.order.request}) == 0)
-      violate("{} was sold to {} {}, who was told no each time", to_string(id), row.order.buyer, row.order.request);
-  if (network_.faults().clock) return;  // a node's clock that is set back lets a stalled copy live longer
-  check_last_words(rows);
-  for (std::size_t i = 0; i < history_.size(); ++i)
-    if (history_[i].verb == Verb::resolve && history_[i].is(Outcome::not_reserved)) check_final(i, rows);
-}
-
-/// `not_reserved` is final for all that its gate has sent: what is won afterwards is won by a call made afterwards.
-void World::check_final(std::size_t at, const test::MemorySale& rows) {
-  const Heard& asked = history_[at];
-  const auto row = rows.by_request.find(asked.key());
-  if (row == rows.by_request.end() || network_.may_have_lost) return;
-  const auto won = network_.written_ms.find({row->second.at.epoch, row->second.at.seq});
-  if (won == network_.written_ms.end() || won->second <= asked.until_ms) return;
-  // Somebody's call was under way when it was won; or another gate's copy was, which this one knows nothing of.
-  const bool was_asked_for = std::any_of(history_.begin(), history_.end(), [&](const Heard& heard) {
-    return heard.verb == Verb::reserve && heard.key() == asked.key() &&
-           ((heard.from_ms <= won->second && won->second <= heard.until_ms) || heard.gate != asked.gate ||
-            heard.from_ms >= asked.from_ms);
-  });
-  if (!was_asked_for)
-    violate("{} {} was told not_reserved for good, and won {} later", asked.buyer, asked.request,
-            to_string(row->second));
-}
-
-/// Redis against the database: the same orders, the same stock.
-void World::check_redis(const test::MemorySale& rows) {
-  const auto& values = network_.primary().data().values();
-  const auto meta_at = values.find(fmt::format("fs:{{{}}}:meta", kSale));
-  if (meta_at == values.end()) return violate("Redis has no sale");
-  const Hash& meta = std::get<Hash>(meta_at->second);
-  for (std::size_t i = 0; i < rows.row.items.size(); ++i) {
-    const ItemRow& item = rows.row.items[i];
-    const std::string j = std::to_string(i + 1);
-    if (meta.at("total:" + j) != std::to_string(item.total))
-      violate("{}: Redis has a total of {}, the database {}", item.item, meta.at("total:" + j), item.total);
-    if (meta.at("booked:" + j) != std::to_string(item.sold))
-      violate("{}: Redis counts {} booked, the database {} sold", item.item, meta.at("booked:" + j), item.sold);
-  }
-}
-
-/// A refusal is the last word on all that its gate has sent: no copy of the request wins afterwards.
-void World::check_last_words(const test::MemorySale& rows) {
-  std::map<std::pair<std::string, std::string>, std::vector<const Heard*>> reserves;
-  for (const Heard& heard : history_)
-    if (heard.verb == Verb::reserve) reserves[heard.key()].push_back(&heard);
-  for (auto& [key, asked] : reserves) {
-    const Heard* last = *std::max_element(asked.begin(), asked.end(),
-                                          [](const Heard* a, const Heard* b) { return a->until_ms < b->until_ms; });
-    const bool one_gate = std::all_of(asked.begin(), asked.end(), [&](const Heard* heard) {
-      return heard->gate == last->gate && (heard == last || heard->until_ms < last->from_ms);
-    });
-    // `fenced` speaks of the sale, not of the request.
-    const bool refused = last->answer && !last->answer->order && last->answer->reason != PauseReason::fenced;
-    const auto row = rows.by_request.find(key);
-    if (one_gate && refused && row != rows.by_request.end() && !network_.may_have_lost)
-      violate("{} {} was told {}, and has {}", key.first, key.second, name(last->answer->outcome),
-              to_string(row->second));
-  }
-}
-
-/// Each buyer's record says what the database's rows say, and nothing else.
-void World::check_records(const test::MemorySale& rows) {
-  std::map<std::string, std::set<std::string>> expected;
-  std::map<std::string, std::uint32_t> count;
-  for (const auto& [id, row] : rows.orders) {
-    const char state = row.state == OrderState::reserved    ? 'r'
-                       : row.state == OrderState::confirmed ? 'c'
-                       : row.state == OrderState::released  ? 'd'
-                                                            : 'e';
-    expected[row.order.buyer].insert(fmt::format("{} {} {}", row.order.request, to_string(id), state));
-    if (++count[row.order.buyer] > kBuyerOrders) violate("{} has more than {} orders", row.order.buyer, kBuyerOrders);
-  }
-  const auto& values = network_.primary().data().values();
-  const auto at = values.find(fmt::format("fs:{{{}}}:buyers", kSale));
-  if (at == values.end()) return violate("Redis has no buyers");
-  for (const auto& [buyer, record] : std::get<Hash>(at->second)) {
-    if (buyer == "#") continue;
-    std::set<std::string> lines;
-    std::istringstream text(record);
-    std::string line, request, item, quantity, index, position, state;
-    std::getline(text, line);
-    while (std::getline(text, line)) {
-      std::istringstream(line) >> request >> item >> quantity >> index >> position >> state;
-      lines.insert(fmt::format("{} {}.{} {}", request, position, index, state));
-    }
-    if (lines != expected[buyer])
-      violate("{}: Redis has [{}], the database [{}]", buyer, fmt::join(lines, ", "), fmt::join(expected[buyer], ", "));
-    expected.erase(buyer);
-  }
-  for (const auto& [buyer, lines] : expected)
-    if (!lines.empty()) violate("{}: Redis has nothing, the database [{}]", buyer, fmt::join(lines, ", "));
-}
-
-/// Every deadline is long past: who has not confirmed has given its units back, here and there.
-void World::check_holds(const test::MemorySale& rows) {
-  if (hold_ == milliseconds(0)) return;
-  for (const auto& [id, row] : rows.orders)
-    if (row.state == OrderState::reserved) violate("{} of {} is held for ever", to_string(id), row.order.buyer);
-  const auto& values = network_.primary().data().values();
-  const auto holds = values.find(fmt::format("fs:{{{}}}:holds", kSale));
-  if (holds == values.end()) return violate("Redis has no holds");
-  for (const auto& [member, until] : std::get<SortedSet>(holds->second))
-    if (member != "#") violate("nobody swept '{}'", member);
-  const Hash& meta = std::get<Hash>(values.at(fmt::format("fs:{{{}}}:meta", kSale)));
-  if (const auto held = meta.find("held"); held != meta.end() && held->second != "0")
-    violate("Redis counts {} held", held->second);
-}
-
-/// What counts against a buyer's limit in Redis is what the buyer has.
-void World::check_limits(const test::MemorySale& rows) {
-  std::map<std::pair<std::string, std::string>, std::int64_t> expected, counted;
-  for (const auto& [id, row] : rows.orders)
-    if (row.state == OrderState::reserved || row.state == OrderState::confirmed)
-      expected[{row.order.buyer, row.order.item}] += row.order.quantity;
-  const auto& values = network_.primary().data().values();
-  const auto at = values.find(fmt::format("fs:{{{}}}:buyers", kSale));
-  if (at == values.end()) return;
-  for (const auto& [buyer, record] : std::get<Hash>(at->second)) {
-    std::istringstream head(record.substr(0, record.find('\n')));
-    std::size_t item = 0;
-    std::int64_t units = 0;
-    char equals = 0;
-    std::string orders;
-    for (head >> orders; head >> item >> equals >> units;)
-      if (units != 0) counted[{buyer, rows.row.items.at(item - 1).item}] = units;
-  }
-  for (const auto& [key, units] : expected)
-    if (counted[key] != units)
-      violate("{} has {} of {}, and Redis counts {}", key.first, units, key.second, counted[key]);
-  for (const auto& [key, units] : counted)
-    if (expected.count(key) == 0 && units != 0)
-      violate("{} has no {}, and Redis counts {}", key.first, key.second, units);
-}
-
 void World::check() {
-  const test::MemoryRows all = rows_->rows();
-  const auto sale = all.find(std::string_view(kSale));
-  if (sale == all.end()) return violate("the database has no sale");
-  if (network_.seen.count("won after its deadline") > 0) violate("a batch won after its callers' deadline");
-  check_items(sale->second);
-  check_buyers(sale->second);
-  check_answers(sale->second);
-  check_refusals(sale->second);
-  check_records(sale->second);
-  check_redis(sale->second);
-  if (!verdict_.violations.empty()) return;  // what follows reads what the others found whole
-  check_holds(sale->second);
-  check_limits(sale->second);
+  const Metrics now = metrics();
+  const std::uint64_t lost = now.receipts_lost - before_.receipts_lost;
+  const std::uint64_t dropped = now.receipts_dropped - before_.receipts_dropped;
+  verdict_.seen["receipts saved"] += static_cast<int>(now.receipts_saved - before_.receipts_saved);
+  verdict_.seen["receipts lost"] += static_cast<int>(lost);
+  verdict_.seen["receipts dropped"] += static_cast<int>(dropped);
+  for (std::string& violation :
+       judge({network_, history_, items_, hold_, lasting_receipts_, unheard_restock_, lost + dropped}, rows_->rows()))
+    verdict_.violations.push_back(std::move(violation));
 }
 
 Verdict World::run(int steps) {

@@ -17,6 +17,9 @@ struct Verdict {
   std::map<std::string, int> seen;      ///< how often each thing happened
 };
 
+/// A planted bug is caught within so many seeds, of so many steps each; the rarest shows in one of twenty.
+inline constexpr int kPlantedSeedsMax = 20, kPlantedSteps = 120;
+
 /// The library's own scripts.
 const ScriptTexts& real_scripts();
 
