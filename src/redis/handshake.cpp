@@ -19,8 +19,18 @@ bool is_passing(std::string_view text) {
   return std::any_of(std::begin(kPassing), std::end(kPassing), [&](auto code) { return begins(text, code); });
 }
 
+/// Redis repeats a command that it does not know, with its arguments: of an AUTH that was renamed away, the password.
+bool may_be_shown(std::string_view command, std::string_view text) {
+  constexpr std::string_view kWithoutArguments[] = {"WRONGPASS ", "NOAUTH ", "NOPERM ", "DENIED "};
+  return command != "AUTH" || is_passing(text) ||
+         std::any_of(std::begin(kWithoutArguments), std::end(kWithoutArguments),
+                     [&](auto code) { return begins(text, code); });
+}
+
 tl::unexpected<Error> refused(std::string_view command, const std::string& text) {
   const auto code = is_passing(text) ? ErrorCode::disconnected : ErrorCode::refused;
+  if (!may_be_shown(command, text))
+    return fail(code, "Redis takes no AUTH like this one: it knows no such command, or wants no password");
   return fail(code, fmt::format("Redis answers {} with: {}", command, core::in_words(text).substr(0, 200)));
 }
 

@@ -246,6 +246,18 @@ TEST_CASE("a replica that answers nothing leaves time for the primary") {
   CHECK(port_for(*pool, Role::replica) == text_of(primary));
 }
 
+TEST_CASE("a Redis that does not know AUTH repeats the password, and no message of ours does") {
+  PrivateRedis server({"--rename-command", "AUTH", "HIDDEN"});
+  for (const std::string login : {"ann:s3cret@", ":s3cret@"}) {
+    const auto none = pool_of("redis+unix://" + login + server.socket_path())->acquire(Role::primary, 0, in(kLong));
+    REQUIRE_FALSE(none);
+    CAPTURE(none.error().detail);
+    CHECK(none.error().code == ErrorCode::refused);
+    CHECK(none.error().detail.find("AUTH") != std::string::npos);
+    CHECK(none.error().detail.find("s3cret") == std::string::npos);
+  }
+}
+
 /// True if `wait`, on a thread of its own, ends long before its deadline once that thread is asked to stop.
 bool ends_when_stopped(const std::function<void(Deadline)>& wait) {
   const auto deadline = in(std::chrono::seconds{30});
