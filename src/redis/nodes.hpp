@@ -36,6 +36,7 @@ struct NodeState {
   Pause reach;               ///< the node's circuit: after failures to connect
   std::array<Pause, 2> fit;  ///< by Role: after it was found not to have that role
   bool is_refused = false;   ///< the last failure was about who we are: waiting does not help
+  Deadline silent_since{};   ///< when the first of those began who heard nothing since it answered last; zero: nobody
   Deadline suspect_since{};  ///< connections idle since before are asked before they are lent
   std::string trouble;       ///< the last failure, for people
 

@@ -165,7 +165,7 @@ Pool::Attempt Pool::take(const Choice& choice, Deadline deadline) {
   attempt.deadline = std::min(now + options_.connect_timeout, deadline);
   // Where there are others to ask, a node that swallows packets must leave some time for them.
   if (state_->nodes.has_roles()) attempt.deadline = std::min(attempt.deadline, now + (deadline - now) / 2);
-  attempt.hurried = attempt.deadline - now < options_.connect_timeout / 8;
+  attempt.begun = now;
   attempt.opens = node.idle.empty();
   if (state_->nodes.has_roles()) {
     attempt.ask_role = attempt.opens || choice.looks || !suits(node.standing, choice.role) ||
@@ -245,6 +245,7 @@ PooledConnection* Pool::settle(Attempt& attempt) {
     note_circuit(node);
     return nullptr;
   }
+  if (attempt.opens || attempt.check) node.silent_since = {};
   if (attempt.opens) {
     node.reach.worked();
     node.is_refused = false;
@@ -295,9 +296,13 @@ void Pool::settle_failure(Attempt& attempt, NodeState& node) {
   const bool timed_out = attempt.error->code == ErrorCode::timed_out;
   // An idle connection that was closed says little; one that does not answer says that the node does not.
   if (!attempt.opens && !timed_out) return;
-  // A caller in a hurry learned nothing about the node.
-  if ((attempt.hurried || util::stop_requested()) && timed_out) return;
   const auto now = Clock::now();
+  if (timed_out) {
+    // One caller in a hurry learned nothing about the node; several who heard nothing in all that time did.
+    if (util::stop_requested()) return;
+    if (node.silent_since == Deadline{}) node.silent_since = attempt.begun;
+    if (now - node.silent_since < options_.connect_timeout / 8) return;
+  }
   if (!attempt.opens) doubt(node);
   node.reach.failed(now, options_, state_->random.next());
   node.is_refused = attempt.error->code == ErrorCode::refused;

@@ -63,10 +63,10 @@ class Pool final : public ConnectionPool {
     Node address;
     bool opens = false;
     bool ask_role = false;
-    bool check = false;    ///< an idle connection is to be asked whether it lives
-    bool hurried = false;  ///< too little time to learn from a timeout
+    bool check = false;  ///< an idle connection is to be asked whether it lives
     bool reads_only = false;
     std::uint64_t generation = 0;
+    Deadline begun;
     Deadline deadline;
     std::unique_ptr<PooledConnection> connection;
     Part part;

@@ -246,6 +246,16 @@ TEST_CASE("a replica that answers nothing leaves time for the primary") {
   CHECK(port_for(*pool, Role::replica) == text_of(primary));
 }
 
+TEST_CASE("callers in a hurry pass a primary that answers nothing, each by what the others learned") {
+  PrivateRedis primary({}, Tcp::yes);
+  const SilentPort silent;
+  for (const int patience : {250, 60}) {
+    CAPTURE(patience);
+    auto pool = pool_of("redis+replicas://" + silent.address() + "," + node(primary));
+    CHECK(eventually([&] { return pool->acquire(Role::primary, 0, in(milliseconds{patience})).has_value(); }, kLong));
+  }
+}
+
 TEST_CASE("a Redis that does not know AUTH repeats the password, and no message of ours does") {
   PrivateRedis server({"--rename-command", "AUTH", "HIDDEN"});
   for (const std::string login : {"ann:s3cret@", ":s3cret@"}) {
