@@ -73,8 +73,8 @@ class ConnectionPool {
   virtual Result<Lease> acquire(Role role, std::uint16_t slot, Deadline deadline) = 0;
 
   /// Makes sure that the next lease of the primary for `slot` goes to the one that the topology agrees on: a majority
-  /// of sentinels, or two nodes of a cluster. A reconcile asks for it before it closes a gate, so that it never works
-  /// on a primary that was cut off. Where nobody but the nodes themselves can tell, there is nothing to do.
+  /// of all sentinels, or two nodes of a cluster, each counted once, by its MYID. A reconcile asks for it before it
+  /// closes a gate, so that it never works on a primary that was cut off. Without either there is nothing to do.
   /// Blocks until `deadline` at most; a few round trips to each of those asked.
   /// Errors, all with effect none: disconnected (the detail says who named whom), closed, forked.
   virtual Result<Done> confirm_primary(std::uint16_t slot, Deadline deadline) {

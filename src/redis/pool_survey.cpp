@@ -14,7 +14,6 @@ using Clock = Deadline::clock;
 constexpr milliseconds kSurveyPauseMin{10};
 constexpr milliseconds kSurveyPauseMax{250};  // a failover's end is seen within it
 constexpr milliseconds kRefreshEvery{5000};
-constexpr std::size_t kWhomMax = 64;
 
 }  // namespace
 
@@ -51,29 +50,21 @@ std::vector<Node> Pool::whom_to_ask() const {
   return whom;
 }
 
+/// Keeps those who can tell by this map, and no others: a sentinel with a new address would be asked at all its old
+/// ones, and a node that left the cluster would go on telling of the cluster it left.
 void Pool::adopt_map(const TopologyMap& map) {
-  Directory& directory = state_->directory;
-  const auto add = [&](const Node& node) {
-    const bool known = std::find(directory.whom.begin(), directory.whom.end(), node) != directory.whom.end();
-    if (!known && directory.whom.size() < kWhomMax) directory.whom.push_back(node);
+  std::vector<Node> tellers = tellers_of(url_.topology, map);
+  // A sentinel's word is never the last: the others of the URL keep their places behind it.
+  const auto& seeds = state_->directory.seeds;
+  if (url_.topology == Topology::sentinel) tellers.insert(tellers.end(), seeds.begin(), seeds.end());
+  const auto has = [](const std::vector<Node>& nodes, const Node& node) {
+    return std::find(nodes.begin(), nodes.end(), node) != nodes.end();
   };
-  if (url_.topology == Topology::sentinel) {
-    std::for_each(map.sentinels.begin(), map.sentinels.end(), add);
-  } else {
-    // Only those of the map: a node that left the cluster would go on telling of the cluster it left.
-    const auto is_in = [&](const Node& node) {
-      return std::any_of(map.shards.begin(), map.shards.end(), [&](const ShardMap& shard) {
-        return shard.primary == node ||
-               std::find(shard.replicas.begin(), shard.replicas.end(), node) != shard.replicas.end();
-      });
-    };
-    auto& whom = directory.whom;
-    whom.erase(std::remove_if(whom.begin(), whom.end(), [&](const Node& node) { return !is_in(node); }), whom.end());
-    for (const ShardMap& shard : map.shards) {
-      add(shard.primary);
-      std::for_each(shard.replicas.begin(), shard.replicas.end(), add);
-    }
-  }
+  auto& whom = state_->directory.whom;
+  whom.erase(std::remove_if(whom.begin(), whom.end(), [&](const Node& node) { return !has(tellers, node); }),
+             whom.end());
+  for (const Node& node : tellers)
+    if (whom.size() < kTellersMax && !has(whom, node)) whom.push_back(node);
   adopt(state_->nodes, map);
 }
 
@@ -120,10 +111,9 @@ Result<Done> Pool::confirm_primary(std::uint16_t slot, Deadline deadline) try {
   Lock lock(state_->mutex);
   std::vector<Node> whom = whom_to_ask();
   lock.unlock();
-  // Sentinels decide by majority; of a cluster's nodes two must say the same, where there are two.
-  const std::size_t needed =
-      url_.topology == Topology::sentinel ? whom.size() / 2 + 1 : std::min<std::size_t>(2, whom.size());
-  auto map = survey_many(terms, whom, slot, needed, deadline);
+  // The seeds are whom the operator holds for the sentinels: one that is new and knows no other yet is no majority.
+  const std::size_t voters = url_.topology == Topology::sentinel ? state_->directory.seeds.size() : 2;
+  auto map = survey_many(terms, std::move(whom), slot, voters, deadline);
   if (!map) return tl::unexpected<Error>(std::move(map.error()));
   lock.lock();
   adopt_map(*map);

@@ -21,15 +21,23 @@ Result<TopologyMap> ask(const SurveyTerms& terms, const Node& node, Deadline dea
   RedisConnection connection(std::move(*channel));
   if (auto greeted = greet(connection, *login, false, deadline); !greeted)
     return tl::unexpected<Error>(std::move(greeted.error()));
-  std::vector<Command> commands{{"CLUSTER", "SLOTS"}};
+  std::vector<Command> commands{{"CLUSTER", "SLOTS"}, {"CLUSTER", "MYID"}};
   if (terms.topology == Topology::sentinel)
     commands = {{"SENTINEL", "get-master-addr-by-name", terms.primary_name},
                 {"SENTINEL", "replicas", terms.primary_name},
-                {"SENTINEL", "sentinels", terms.primary_name}};
-  const RoundTrip trip = connection.roundtrip(commands, deadline);
+                {"SENTINEL", "sentinels", terms.primary_name},
+                {"SENTINEL", "MYID"}};
+  RoundTrip trip = connection.roundtrip(commands, deadline);
   if (trip.error) return tl::unexpected<Error>(*trip.error);
-  return terms.topology == Topology::sentinel ? read_sentinel(trip.replies, terms.primary_name)
-                                              : read_cluster_slots(trip.replies[0], node);
+  std::string id = read_id(trip.replies.back());
+  trip.replies.pop_back();
+  auto map = terms.topology == Topology::sentinel ? read_sentinel(trip.replies, terms.primary_name)
+                                                  : read_cluster_slots(trip.replies[0], node);
+  if (map) {
+    map->teller = node;
+    map->teller_id = std::move(id);
+  }
+  return map;
 }
 
 /// One of `left` that are still to be asked gets its share, and one share more is left for what comes after.
@@ -61,20 +69,30 @@ Result<TopologyMap> survey(const SurveyTerms& terms, std::vector<Node>& whom, De
   return tl::unexpected<Error>(std::move(error));
 }
 
-Result<TopologyMap> survey_many(const SurveyTerms& terms, const std::vector<Node>& whom, std::uint16_t slot,
-                                std::size_t needed, Deadline deadline) {
-  Poll poll(slot);
+Result<TopologyMap> survey_many(const SurveyTerms& terms, std::vector<Node> whom, std::uint16_t slot,
+                                std::size_t voters, Deadline deadline) {
+  const std::size_t most = whom.size() + kTellersMax;
+  Poll poll(slot, voters);
   std::string trouble;
-  for (std::size_t i = 0; i < whom.size() && Clock::now() < deadline && !util::stop_requested(); ++i) {
+  std::size_t i = 0;
+  for (; i < whom.size() && Clock::now() < deadline && !util::stop_requested(); ++i) {
     auto map = ask_in_turn(terms, whom[i], whom.size() - i, deadline);
     if (!map) {
       trouble += "; " + map.error().detail;
-    } else if (auto agreed = poll.count(std::move(*map), needed)) {
-      return std::move(*agreed);
+    } else if (map->teller_id.empty()) {
+      trouble += fmt::format("; {} answers, but not to MYID, so it does not count", to_string(whom[i]));
+    } else {
+      for (const Node& other : tellers_of(terms.topology, *map))
+        if (whom.size() < most && std::find(whom.begin(), whom.end(), other) == whom.end()) whom.push_back(other);
+      if (auto agreed = poll.count(std::move(*map))) return std::move(*agreed);
     }
   }
-  return fail(ErrorCode::disconnected, fmt::format("{} of {} must name the same primary; {} answered and named {}{}",
-                                                   needed, whom.size(), poll.answers(), poll.describe(), trouble));
+  const bool is_cluster = terms.topology == Topology::cluster;
+  auto sole = poll.sole();
+  if (is_cluster && sole && trouble.empty() && i == whom.size()) return std::move(*sole);
+  return fail(ErrorCode::disconnected,
+              fmt::format("{} of {} must name the same primary; {} answered and named {}{}", poll.needed(),
+                          is_cluster ? whom.size() : poll.voters(), poll.answers(), poll.describe(), trouble));
 }
 
 }  // namespace flashsale::redis

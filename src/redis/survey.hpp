@@ -27,9 +27,10 @@ struct SurveyTerms {
 /// Errors, all with effect none: disconnected, refused, timed_out: what the last of them said.
 Result<TopologyMap> survey(const SurveyTerms& terms, std::vector<Node>& whom, Deadline deadline);
 
-/// The answer that `needed` of `whom` agree on about `slot`.
+/// The answer that a majority of `voters`, as `Poll` counts them, gives about `slot`: of `whom` and of those that they
+/// name. A cluster whose one node has been asked at all its addresses needs no second.
 /// Errors, all with effect none: disconnected (too few answer, or they disagree; the detail says what each named).
-Result<TopologyMap> survey_many(const SurveyTerms& terms, const std::vector<Node>& whom, std::uint16_t slot,
-                                std::size_t needed, Deadline deadline);
+Result<TopologyMap> survey_many(const SurveyTerms& terms, std::vector<Node> whom, std::uint16_t slot,
+                                std::size_t voters, Deadline deadline);
 
 }  // namespace flashsale::redis

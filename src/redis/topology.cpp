@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kHostBytesMax = 253;
 constexpr std::size_t kNodesMax = 1024;
+constexpr std::size_t kIdBytesMax = 64;
 
 /// A host as a peer names it: it is going to be looked up, connected to and printed.
 bool is_host(std::string_view text) {
@@ -109,6 +110,11 @@ Result<TopologyMap> read_cluster_slots(const Reply& reply, const Node& asked) {
   return map;
 }
 
+std::string read_id(const Reply& reply) {
+  const bool good = reply.type == Reply::Type::text && reply.text.size() <= kIdBytesMax && is_host(reply.text);
+  return good ? reply.text : std::string();
+}
+
 std::optional<Redirect> read_redirect(std::string_view text, const Node& asked) {
   const auto slot_at = text.find(' ');
   if (slot_at == std::string_view::npos) return std::nullopt;
@@ -135,17 +141,40 @@ const ShardMap* shard_of(const TopologyMap& map, std::uint16_t slot) {
   return nullptr;
 }
 
-std::optional<TopologyMap> Poll::count(TopologyMap map, std::size_t needed) {
-  const ShardMap* const named = shard_of(map, slot_);
+std::vector<Node> tellers_of(Topology topology, const TopologyMap& map) {
+  std::vector<Node> tellers;
+  if (topology == Topology::sentinel) {
+    tellers = map.sentinels;
+    tellers.push_back(map.teller);
+    return tellers;
+  }
+  for (const ShardMap& shard : map.shards) {
+    tellers.push_back(shard.primary);
+    tellers.insert(tellers.end(), shard.replicas.begin(), shard.replicas.end());
+  }
+  return tellers;
+}
+
+std::optional<TopologyMap> Poll::count(TopologyMap map) {
+  if (map.teller_id.empty()) return std::nullopt;
+  const auto before = std::find_if(maps_.begin(), maps_.end(),
+                                   [&](const TopologyMap& other) { return other.teller_id == map.teller_id; });
+  if (before != maps_.end()) maps_.erase(before);
+  voters_ = std::max(voters_, map.sentinels.size() + 1);
   maps_.push_back(std::move(map));
-  if (named == nullptr) return std::nullopt;
-  const ShardMap& newest = *shard_of(maps_.back(), slot_);
+  const ShardMap* const newest = shard_of(maps_.back(), slot_);
+  if (newest == nullptr) return std::nullopt;
   const auto agreeing = std::count_if(maps_.begin(), maps_.end(), [&](const TopologyMap& other) {
     const ShardMap* const shard = shard_of(other, slot_);
-    return shard != nullptr && shard->primary == newest.primary;
+    return shard != nullptr && shard->primary == newest->primary;
   });
-  if (static_cast<std::size_t>(agreeing) < needed) return std::nullopt;
+  if (static_cast<std::size_t>(agreeing) < needed()) return std::nullopt;
   return maps_.back();
+}
+
+std::optional<TopologyMap> Poll::sole() const {
+  if (maps_.size() != 1 || shard_of(maps_[0], slot_) == nullptr) return std::nullopt;
+  return maps_[0];
 }
 
 std::string Poll::describe() const {

@@ -25,6 +25,8 @@ struct ShardMap {
 struct TopologyMap {
   std::vector<ShardMap> shards;
   std::vector<Node> sentinels;  ///< the others that a sentinel knows
+  Node teller;                  ///< who says so, at one of its addresses
+  std::string teller_id;        ///< its own name for itself, one however it was reached; empty: it does not tell
 };
 
 /// A sentinel's replies to get-master-addr-by-name, replicas and sentinels. The first must name a primary; of the other
@@ -36,6 +38,9 @@ Result<TopologyMap> read_sentinel(const std::vector<Reply>& replies, std::string
 /// Errors: disconnected (no slot is served), protocol.
 Result<TopologyMap> read_cluster_slots(const Reply& reply, const Node& asked);
 
+/// The reply to SENTINEL MYID or CLUSTER MYID; empty if it is none.
+std::string read_id(const Reply& reply);
+
 /// `MOVED 3999 host:port` or `ASK ...`, heard from `asked`, whose host an empty one means.
 struct Redirect {
   std::uint16_t slot = 0;
@@ -46,19 +51,32 @@ std::optional<Redirect> read_redirect(std::string_view text, const Node& asked);
 /// The primary that serves `slot` by a map; nothing: none does.
 const ShardMap* shard_of(const TopologyMap& map, std::uint16_t slot);
 
-/// What several were asked and said, for one slot.
+/// Whom a map names that can be asked for the next one: sentinels, or a cluster's nodes.
+std::vector<Node> tellers_of(Topology topology, const TopologyMap& map);
+
+/// No more of them are known, whatever maps name.
+inline constexpr std::size_t kTellersMax = 64;
+
+/// What several were asked and said, for one slot. A sentinel or node has one vote, under however many addresses it
+/// answers; one that does not tell who it is has none. The majority of `voters` decides; of all the sentinels, where an
+/// answer knows of more.
 class Poll {
  public:
-  explicit Poll(std::uint16_t slot) : slot_(slot) {}
-  /// One more answer. The map that `needed` answers agree on in their primary, as soon as there is one.
-  std::optional<TopologyMap> count(TopologyMap map, std::size_t needed);
+  Poll(std::uint16_t slot, std::size_t voters) : slot_(slot), voters_(voters) {}
+  /// One more answer. The map that as many as needed agree on in their primary, as soon as there is one.
+  std::optional<TopologyMap> count(TopologyMap map);
+  /// The answer, if all so far were of one teller.
+  std::optional<TopologyMap> sole() const;
+  std::size_t needed() const { return voters_ / 2 + 1; }
+  std::size_t voters() const { return voters_; }
   std::size_t answers() const { return maps_.size(); }
   /// Whom they named, in one line.
   std::string describe() const;
 
  private:
-  std::uint16_t slot_;
-  std::vector<TopologyMap> maps_;
+  const std::uint16_t slot_;
+  std::size_t voters_;
+  std::vector<TopologyMap> maps_;  ///< the newest of each teller
 };
 
 }  // namespace flashsale::redis

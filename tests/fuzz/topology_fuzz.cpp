@@ -55,6 +55,9 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   }
   const std::vector<Reply> replies = all_replies(text);
   check_map(redis::read_sentinel(replies, "shop"));
-  for (const Reply& reply : replies) check_map(redis::read_cluster_slots(reply, asked));
+  for (const Reply& reply : replies) {
+    check_map(redis::read_cluster_slots(reply, asked));
+    CLAIM(redis::read_id(reply).size() <= 64);
+  }
   return 0;
 }

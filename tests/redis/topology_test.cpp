@@ -57,6 +57,13 @@ TEST_CASE("a sentinel's replies name the primary, the replicas that are up and t
   REQUIRE(map.sentinels.size() == 1);
 }
 
+TEST_CASE("an id is a short word, or there is none") {
+  CHECK(read_id(reply_of(bulk("3fd9"))) == "3fd9");
+  for (const std::string& bad : {std::string("-NOPERM no\r\n"), bulk(""), bulk("a b"), bulk(std::string(65, 'a')),
+                                 integer(1), std::string("*0\r\n")})
+    CHECK(read_id(reply_of(bad)).empty());
+}
+
 TEST_CASE("what is no sentinel's reply is an error, whatever it is") {
   const Reply none = reply_of("*0\r\n"), nil = reply_of("*-1\r\n");
   for (const std::string& first : {fields({"h"}), fields({"h", "x"}), fields({"h", "0"}), fields({"h", "65536"}),
@@ -97,20 +104,54 @@ TEST_CASE("a redirect is read, or is none") {
     CHECK_FALSE(read_redirect(bad, kAsked));
 }
 
+TopologyMap told(const char* teller_id, const char* primary, std::size_t sentinels = 0) {
+  TopologyMap made;
+  if (*primary != 0) made.shards.push_back({Node{primary, 1, {}}, {}, {}});
+  made.sentinels.resize(sentinels);
+  made.teller_id = teller_id;
+  return made;
+}
+
 TEST_CASE("of what several say, only what enough of them agree on counts") {
-  const auto map = [](const char* host) {
-    TopologyMap made;
-    made.shards.push_back({Node{host, 1, {}}, {}, {}});
-    return made;
-  };
-  Poll poll(0);
-  CHECK_FALSE(poll.count(map("a"), 2));
-  CHECK_FALSE(poll.count(map("b"), 2));
-  CHECK_FALSE(poll.count(TopologyMap{}, 2));
-  const auto agreed = poll.count(map("b"), 2);
+  Poll poll(0, 2);
+  CHECK_FALSE(poll.count(told("1", "a")));
+  CHECK_FALSE(poll.count(told("2", "b")));
+  CHECK_FALSE(poll.count(told("3", "")));
+  const auto agreed = poll.count(told("4", "b"));
   REQUIRE(agreed);
   CHECK(agreed->shards[0].primary.host == "b");
   CHECK(poll.describe() == "a:1, b:1, nobody, b:1");
+}
+
+TEST_CASE("a node has one vote under however many addresses it answers, and none if it does not tell who it is") {
+  Poll poll(0, 2);
+  CHECK_FALSE(poll.count(told("1", "a")));
+  CHECK_FALSE(poll.count(told("1", "a")));
+  CHECK_FALSE(poll.count(told("", "a")));
+  CHECK_FALSE(poll.count(told("", "a")));
+  CHECK(poll.count(told("2", "a")));
+  Poll newest(0, 2);  // what it said before is void
+  CHECK_FALSE(newest.count(told("1", "a")));
+  CHECK_FALSE(newest.count(told("1", "b")));
+  CHECK_FALSE(newest.count(told("2", "a")));
+  CHECK_FALSE(newest.sole());
+  Poll alone(0, 2);
+  CHECK_FALSE(alone.sole());
+  CHECK_FALSE(alone.count(told("1", "a")));
+  CHECK_FALSE(alone.count(told("1", "a")));
+  CHECK(alone.sole());
+}
+
+TEST_CASE("a majority is one of all sentinels that there are, by the URL or by what the sentinels know") {
+  Poll by_url(0, 3);
+  CHECK_FALSE(by_url.count(told("1", "a", 0)));  // fresh, it has met no other yet
+  CHECK(by_url.count(told("2", "a", 0)));
+  Poll by_answers(0, 1);
+  CHECK_FALSE(by_answers.count(told("1", "a", 4)));
+  CHECK_FALSE(by_answers.count(told("2", "a", 2)));
+  CHECK_FALSE(by_answers.count(told("2", "a", 4)));
+  CHECK(by_answers.count(told("3", "a", 4)));
+  CHECK(by_answers.needed() == 3);
 }
 
 TEST_CASE("a replica's lag in time is the age of the newest sample that it has reached") {
@@ -189,12 +230,90 @@ std::string pong(const std::vector<std::string>& command) {
 /// A node of a cluster whose one map is `slots`, and which answers GET by `answer`.
 ScriptedServer::Answer cluster_node(std::function<std::string()> slots, std::function<std::string()> answer) {
   return [slots, answer](const std::vector<std::string>& command) -> std::string {
-    if (command[0] == "CLUSTER") return slots();
+    if (command[0] == "CLUSTER") return command[1] == "MYID" ? bulk("id") : slots();
     if (command[0] == "ROLE") return primary_role();
     if (command[0] == "TIME") return fields({"1", "2"});
     if (command[0] == "GET" || command[0] == "EVALSHA") return answer();
     return command[0] == "PING" ? pong(command) : "+OK\r\n";
   };
+}
+
+/// A sentinel called `id` that names `primary` and the sentinels at `others`, asked at each question.
+ScriptedServer::Answer sentinel_of(std::string id, const ScriptedServer& primary,
+                                   std::function<std::vector<std::uint16_t>()> others) {
+  return [=, port = std::to_string(primary.port())](const std::vector<std::string>& command) -> std::string {
+    if (command[0] == "PING") return "+PONG\r\n";
+    if (command[1] == "MYID") return bulk(id);
+    if (command[1] == "get-master-addr-by-name") return fields({"127.0.0.1", port});
+    std::vector<std::string> rows;
+    if (command[1] == "sentinels")
+      for (const auto at : others()) rows.push_back(fields({"ip", "127.0.0.1", "port", std::to_string(at)}));
+    return array(rows);
+  };
+}
+
+ScriptedServer::Answer answers_as_primary() {
+  return [](const auto& command) { return command[0] == "ROLE" ? primary_role() : "+PONG\r\n"; };
+}
+
+TEST_CASE("sentinels that are gone do not count for ever: a majority of those that there are confirms a primary") {
+  ScriptedServer primary(answers_as_primary());
+  ScriptedServer gone([](const auto&) { return std::string("-ERR gone\r\n"); });
+  std::atomic<bool> moved{false};
+  std::vector<std::uint16_t> old(10), now(1);
+  std::generate(old.begin(), old.end(), free_port);
+  old[0] = gone.port();
+  ScriptedServer two(sentinel_of("2", primary, [] { return std::vector<std::uint16_t>(); }));
+  ScriptedServer one(sentinel_of("1", primary, [&] { return moved ? now : old; }));
+  now[0] = two.port();
+  auto pool = make_pool("redis+sentinel://" + one.address() + "/shop").value();
+  REQUIRE(pool->acquire(Role::primary, 0, in(kLong)));
+  CHECK_FALSE(pool->confirm_primary(0, in(kLong)));  // one of eleven
+  moved = true;
+  // The second of the two is no seed: it is known by the first one's word alone.
+  const auto confirmed = pool->confirm_primary(0, in(kLong));
+  CHECK_MESSAGE(confirmed, (confirmed ? "" : confirmed.error().detail));
+  const auto asked = gone.heard().size();
+  CHECK(pool->confirm_primary(0, in(kLong)));
+  CHECK(gone.heard().size() == asked);
+}
+
+TEST_CASE("a cluster of one node confirms its primary, at however many addresses it is known") {
+  std::atomic<int> port{0};
+  ScriptedServer node(cluster_node(
+      [&] {
+        return array({slots_from(0, 16'383, {{"127.0.0.1", port.load()}})});
+      },
+      [] { return bulk("1"); }));
+  port = node.port();
+  for (const char* host : {"localhost", "127.0.0.1"}) {
+    const auto pool = make_pool(fmt::format("redis+cluster://{}:{}", host, node.port())).value();
+    const auto confirmed = pool->confirm_primary(0, in(kLong));
+    CHECK_MESSAGE(confirmed, (confirmed ? "" : confirmed.error().detail));
+  }
+}
+
+TEST_CASE("one sentinel at two addresses is no majority of three, nor one node of a cluster two") {
+  ScriptedServer primary(answers_as_primary());
+  ScriptedServer sentinel(sentinel_of("1", primary, [] { return std::vector<std::uint16_t>(); }));
+  const std::uint16_t closed = free_port();
+  std::atomic<int> port{0};
+  ScriptedServer node(cluster_node(
+      [&] {
+        return array({slots_from(0, 16'383, {{"127.0.0.1", port.load()}, {"127.0.0.1", closed}})});
+      },
+      [] { return bulk("1"); }));
+  port = node.port();
+  for (const std::string& url :
+       {fmt::format("redis+sentinel://{},localhost:{},127.0.0.1:{}/shop", sentinel.address(), sentinel.port(), closed),
+        fmt::format("redis+cluster://{},localhost:{}", node.address(), node.port())}) {
+    CAPTURE(url);
+    auto pool = make_pool(url).value();
+    CHECK(pool->acquire(Role::primary, 0, in(kLong)));
+    const auto alone = pool->confirm_primary(0, in(kLong));
+    REQUIRE_FALSE(alone);
+    CHECK(alone.error().detail.find("2 of ") == 0);
+  }
 }
 
 TEST_CASE("nodes that send a slot around end with the deadline, in words") {

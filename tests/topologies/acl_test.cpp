@@ -165,6 +165,8 @@ TEST_CASE("no gate, worker or controller may EVAL or FLUSHALL or touch foreign k
       CAPTURE(command[0]);
       CHECK(redis.as(party, command).text.substr(0, 6) == "NOPERM");
     }
+    for (const Command& command : {Command{"CLUSTER", "SLOTS"}, Command{"CLUSTER", "MYID"}})  // it is no cluster
+      CHECK(redis.as(party, command).text.substr(0, 6) != "NOPERM");
   }
   CHECK(redis.as("gate", {"SCRIPT", "LOAD", "return 1"}).text.substr(0, 6) == "NOPERM");
   CHECK(redis.as("gate", {"XTRIM", "fs:{spring}:journal", "MAXLEN", "0"}).text.substr(0, 6) == "NOPERM");
