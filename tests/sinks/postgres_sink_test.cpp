@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "flashsale/linked_sinks.hpp"
+#include "redis/silent_port.hpp"
 #include "sinks/sink_conformance.hpp"
 #include "support/private_postgres.hpp"
 #include "support/private_redis.hpp"
@@ -150,6 +151,29 @@ TEST_CASE("of several hosts those that nobody has are left out") {
   url.insert(url.find("?host=") + 6, "no-such-host.invalid,localhost,");
   CHECK(open_sink(url + "&port=1,1,5432")->begin(Access::read, soon()));
   CHECK(begin_error(open_sink("postgresql:///shop?host=a,b,c&port=1,2")).code == ErrorCode::invalid_argument);
+}
+
+TEST_CASE("of several hosts one that says nothing leaves time for the next, which may be the server that took over") {
+  const test::SilentPort silent;
+  const std::string silent_port = silent.address().substr(silent.address().find(':') + 1);
+  const std::string folder = shared_postgres().fresh_database();
+  const auto behind_silent = [&](const std::string& more) {
+    std::string url = folder;
+    url.insert(url.find("?host=") + 6, "127.0.0.1,");
+    return url + "&port=" + silent_port + ",5432" + more;
+  };
+  must(open_sink(folder)->id(soon()));
+  for (const char* more : {"", "&target_session_attrs=read-write", "&target_session_attrs=prefer-standby"}) {
+    CAPTURE(more);
+    const auto sink = open_sink(behind_silent(more));
+    bool begun = false;
+    for (int i = 0; i < 10 && !begun; ++i) begun = sink->begin(Access::read, in_ms(2000)).has_value();
+    CHECK(begun);
+  }
+  // What each of them said is told.
+  const auto none = begin_error(open_sink(behind_silent("&target_session_attrs=standby")), Access::read, 500);
+  CHECK(none.detail.find("no answer in time") != std::string::npos);
+  CHECK(none.detail.find("standby") != std::string::npos);
 }
 
 TEST_CASE("a server that takes connections and says nothing is given up at the deadline") {

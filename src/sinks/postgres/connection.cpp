@@ -10,6 +10,7 @@
 #include <cstring>
 #include <new>
 #include <optional>
+#include <utility>
 
 #include "sinks/postgres/schema.hpp"
 #include "sinks/postgres/sql_state.hpp"
@@ -64,15 +65,38 @@ Connection::~Connection() {
   }
 }
 
+/// Each place gets its share of the time, so that one which swallows packets leaves some for the next.
 void Connection::connect(const Target& target) {
-  handle_ = target.start(deadline_);
+  const auto places = target.places(deadline_);
+  std::string troubles;
+  for (std::size_t left = places.size(); left > 0; --left) {
+    const auto now = Deadline::clock::now();
+    const Deadline share = now + (deadline_ - now) / static_cast<std::int64_t>(left);
+    const Target::Place& place = places[places.size() - left];
+    try {
+      return connect(target.start(place), left == 1 ? deadline_ + kVerdictGrace : share);
+    } catch (Failure& failure) {
+      std::string& trouble = failure.error.detail;
+      if (failure.error.code == ErrorCode::timed_out) trouble += fmt::format(" from {} {}", place.host, place.address);
+      // What is the same from each is said once: libpq found the URL at fault.
+      if (troubles.find(trouble) == std::string::npos) troubles += (troubles.empty() ? "" : "; ") + trouble;
+      trouble = troubles;
+      if (left == 1) throw;
+      PQfinish(std::exchange(handle_, nullptr));
+      lost_ = false;
+    }
+  }
+}
+
+void Connection::connect(PGconn* handle, Deadline until) {
+  handle_ = handle;
   if (handle_ == nullptr) throw std::bad_alloc();
   PQsetNoticeReceiver(
       handle_, [](void*, const PGresult*) {}, nullptr);  // it would print them
   if (PQstatus(handle_) == CONNECTION_BAD) lose(ErrorCode::disconnected, one_line(PQerrorMessage(handle_)));
   for (auto next = PGRES_POLLING_WRITING; next != PGRES_POLLING_OK; next = PQconnectPoll(handle_)) {
     if (next == PGRES_POLLING_FAILED) lose(ErrorCode::disconnected, one_line(PQerrorMessage(handle_)));
-    wait(next == PGRES_POLLING_READING ? POLLIN : POLLOUT);
+    wait(next == PGRES_POLLING_READING ? POLLIN : POLLOUT, until);
   }
   if (PQsetnonblocking(handle_, 1) != 0 || PQenterPipelineMode(handle_) != 1) {
     lose(ErrorCode::disconnected, one_line(PQerrorMessage(handle_)));
@@ -101,7 +125,7 @@ void Connection::send(const std::vector<Statement>& statements) {
     if (left == 0) return;
     if (left < 0) lose(ErrorCode::disconnected, one_line(PQerrorMessage(handle_)));
     // It may first want to get rid of answers; and whoever only writes then waits for ever.
-    wait(POLLIN | POLLOUT);
+    wait(POLLIN | POLLOUT, deadline_ + kVerdictGrace);
     if (PQconsumeInput(handle_) != 1) lose(ErrorCode::disconnected, one_line(PQerrorMessage(handle_)));
   }
 }
@@ -140,16 +164,16 @@ std::vector<Rows> Connection::receive(std::size_t count) {
 
 PGresult* Connection::next_result() {
   while (PQisBusy(handle_) != 0) {
-    wait(POLLIN);
+    wait(POLLIN, deadline_ + kVerdictGrace);
     if (PQconsumeInput(handle_) != 1) lose(ErrorCode::disconnected, one_line(PQerrorMessage(handle_)));
   }
   return PQgetResult(handle_);
 }
 
-void Connection::wait(short events) {
+void Connection::wait(short events, Deadline until) {
   for (;;) {
     pollfd socket{PQsocket(handle_), events, 0};
-    const int ready = poll(&socket, 1, util::ms_left(deadline_ + kVerdictGrace));
+    const int ready = poll(&socket, 1, util::ms_left(until));
     if (ready > 0) return;
     if (ready == 0) lose(ErrorCode::timed_out, "no answer in time");
     if (errno != EINTR) lose(ErrorCode::disconnected, std::strerror(errno));

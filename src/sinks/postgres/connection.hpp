@@ -68,10 +68,11 @@ class Connection {
 
  private:
   void connect(const Target& target);
+  void connect(PGconn* handle, Deadline until);
   void send(const std::vector<Statement>& statements);
   std::vector<Rows> receive(std::size_t count);
   PGresult* next_result();
-  void wait(short events);
+  void wait(short events, Deadline until);
   [[noreturn]] void lose(ErrorCode code, std::string why);
   Refusal refusal_of(const PGresult* result);
 

@@ -16,6 +16,7 @@ struct FreeOptions {
 };
 
 constexpr std::uint16_t kUsualPort = 5432;
+constexpr char kSession[] = "target_session_attrs";
 
 /// libpq's list: as many parts as commas and one, any of them may be empty.
 std::vector<std::string> split(std::string_view list) {
@@ -32,19 +33,6 @@ std::vector<std::string> split(std::string_view list) {
 bool is_local(const std::string& host) { return host.empty() || host[0] == '/' || host[0] == '@'; }
 
 }  // namespace
-
-/// What libpq tries in turn: three lists of one length.
-struct Target::Hosts {
-  void add(std::string_view host, std::string_view address, std::string_view port) {
-    const char* const comma = count++ == 0 ? "" : ",";
-    names.append(comma).append(host);
-    addresses.append(comma).append(address);
-    ports.append(comma).append(port);
-  }
-
-  std::string names, addresses, ports;
-  std::size_t count = 0;
-};
 
 Target::Target(std::string_view url) {
   char* reason = nullptr;
@@ -69,47 +57,63 @@ std::string Target::option(std::string_view keyword) const {
 
 /// Each name once for each of its addresses. One that nobody has is left out, as long as another is there: that may be
 /// the server which took over.
-Target::Hosts Target::look_up(Deadline deadline) const {
-  const auto names = split(option("host")), ports = split(option("port"));
-  if (ports.size() != 1 && ports.size() != names.size())
-    fail_with(ErrorCode::invalid_argument, name_ + ": one port for each host, or one for all");
-  Hosts hosts;
+std::vector<Target::Place> Target::look_up(Deadline deadline) const {
+  const std::string given = option("hostaddr");
+  const auto names = split(option("host")), addresses = split(given), ports = split(option("port"));
+  const auto count = given.empty() ? names.size() : addresses.size();
+  if ((ports.size() != 1 && ports.size() != count) || (names.size() != 1 && names.size() != count))
+    fail_with(ErrorCode::invalid_argument,
+              name_ + ": hosts, addresses and ports must be as many as each other, or one for all");
+  std::vector<Place> places;
   std::optional<Error> missed;
-  for (std::size_t i = 0; i < names.size(); ++i) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::string& name = names[names.size() == 1 ? 0 : i];
     const std::string& port = ports[ports.size() == 1 ? 0 : i];
-    if (is_local(names[i])) {
-      hosts.add(names[i], "", port);
+    if (!given.empty() || is_local(name)) {
+      places.push_back({name, given.empty() ? "" : addresses[i], port});
       continue;
     }
-    auto found = util::resolve(names[i], kUsualPort, deadline);
+    auto found = util::resolve(name, kUsualPort, deadline);
     if (!found) {
       missed = std::move(found.error());
       continue;
     }
-    for (const util::Address& address : *found) hosts.add(names[i], address.numeric(), port);
+    for (const util::Address& address : *found) places.push_back({name, address.numeric(), port});
   }
-  if (hosts.count == 0) throw Failure{*missed};
-  return hosts;
+  if (places.empty()) throw Failure{*missed};
+  return places;
 }
 
-PGconn* Target::start(Deadline deadline) const {
-  std::vector<const char*> keywords, values;
-  const auto add = [&](const char* keyword, const char* value) {
-    keywords.push_back(keyword);
-    values.push_back(value);
-  };
-  for (const auto& [keyword, value] : options_) add(keyword.c_str(), value.c_str());
-  Hosts hosts;
-  if (!option("host").empty() && option("hostaddr").empty()) {
-    hosts = look_up(deadline);
-    // Of a keyword that is there twice the last one counts.
-    add("host", hosts.names.c_str());
-    add("hostaddr", hosts.addresses.c_str());
-    add("port", hosts.ports.c_str());
+std::vector<Target::Place> Target::places(Deadline deadline) const {
+  std::vector<Place> places = look_up(deadline);
+  if (option(kSession) != "prefer-standby") return places;
+  const auto count = places.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    Place again = places[i];
+    places[i].session = "standby";
+    again.session = "any";
+    places.push_back(std::move(again));
   }
-  add("fallback_application_name", "flashsale");
-  add("client_encoding", "UTF8");
-  add(nullptr, nullptr);
+  return places;
+}
+
+PGconn* Target::start(const Place& place) const {
+  std::vector<const char*> keywords, values;
+  const auto add = [&](const char* keyword, const std::string& value) {
+    keywords.push_back(keyword);
+    values.push_back(value.c_str());
+  };
+  for (const auto& [keyword, value] : options_)
+    if (keyword != "host" && keyword != "hostaddr" && keyword != "port") add(keyword.c_str(), value);
+  add("host", place.host);  // an empty one is none
+  add("hostaddr", place.address);
+  add("port", place.port);
+  add(kSession, place.session);  // of a keyword that is there twice the last one counts
+  const std::string name = "flashsale", encoding = "UTF8";
+  add("fallback_application_name", name);
+  add("client_encoding", encoding);
+  keywords.push_back(nullptr);
+  values.push_back(nullptr);
   return PQconnectStartParams(keywords.data(), values.data(), /*expand_dbname=*/0);
 }
 
