@@ -11,7 +11,7 @@ namespace flashsale {
 enum class LogLevel : std::int32_t { info = 1, warning = 2, alarm = 3 };
 std::string_view name(LogLevel level);  ///< for instance "alarm"
 
-/// Called with one line, without its end, from whichever thread has something to say. Must not block or throw.
+/// Called with one line, without its end, from whichever thread has something to say. Must not block, throw or fork.
 using LogFunction = std::function<void(LogLevel, std::string_view)>;
 
 /// Sets the process's log function; an empty one silences it. Waits for a call under way. Thread-safe.

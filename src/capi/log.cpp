@@ -2,12 +2,13 @@
 #include "flashsale/log.hpp"
 
 #include <fmt/format.h>
-#include <pthread.h>
 
 #include <deque>
 #include <mutex>
 
 #include "capi/guard.hpp"
+#include "util/fork_guard.hpp"
+#include "util/process_mutex.hpp"
 
 namespace flashsale::capi {
 namespace {
@@ -22,11 +23,10 @@ struct Line {
 /// The process's lines. Filled from any thread, under the library's log lock.
 class LogLines {
  public:
-  LogLines();
-
   void wake(std::weak_ptr<CompletionQueue> queue) {
     const std::lock_guard<std::mutex> lock(mutex_);
     queue_ = std::move(queue);
+    queue_generation_ = util::fork_generation();
   }
   void forget() {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -37,24 +37,17 @@ class LogLines {
   void push(LogLevel level, std::string_view text);
   std::optional<Line> take();
 
-  std::mutex& mutex() { return mutex_; }
-
  private:
-  std::mutex mutex_;
+  std::mutex& mutex_ = util::process_mutex(util::ProcessWide::log_lines);
   std::deque<Line> lines_;                // guarded by mutex_
   std::size_t dropped_ = 0;               // guarded by mutex_: since the last line kept
   std::weak_ptr<CompletionQueue> queue_;  // guarded by mutex_
+  std::uint32_t queue_generation_ = 0;    // guarded by mutex_: a parent's queue is left alone
 };
 
 LogLines& log_lines() {
   static LogLines& one = *new LogLines;  // never destroyed: threads may log while the process ends
   return one;
-}
-
-/// A fork that came while a line was pushed would leave the child's lock held for ever, so it waits for it.
-LogLines::LogLines() {
-  pthread_atfork([] { log_lines().mutex().lock(); }, [] { log_lines().mutex().unlock(); },
-                 [] { log_lines().mutex().unlock(); });
 }
 
 void LogLines::push(LogLevel level, std::string_view text) {
@@ -70,7 +63,7 @@ void LogLines::push(LogLevel level, std::string_view text) {
     if (line.size() >= FLASHSALE_LINE_CAPACITY) line.replace(FLASHSALE_LINE_CAPACITY - 4, line.npos, "...");
     lines_.push_back({level, std::move(line)});
     dropped_ = 0;
-    queue = queue_.lock();
+    if (queue_generation_ == util::fork_generation()) queue = queue_.lock();
   }
   if (queue) queue->wake();
 }

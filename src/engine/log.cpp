@@ -4,6 +4,8 @@
 #include <chrono>
 #include <mutex>
 
+#include "util/process_mutex.hpp"
+
 namespace flashsale {
 namespace engine {
 namespace {
@@ -12,7 +14,7 @@ constexpr int kLinesPerSecond = 20;
 
 struct Voice {
   std::atomic<bool> wanted{false};
-  std::mutex mutex;
+  std::mutex& mutex = util::process_mutex(util::ProcessWide::log);
   LogFunction function;                            // guarded by mutex, called under it
   std::chrono::steady_clock::time_point second{};  // guarded by mutex
   int lines = 0;                                   // guarded by mutex: in this second

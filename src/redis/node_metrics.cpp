@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "util/metrics_writers.hpp"
+#include "util/process_mutex.hpp"
 
 namespace flashsale::redis {
 namespace {
@@ -15,7 +16,7 @@ namespace {
 constexpr std::size_t kNodesMax = 1024;
 
 struct Registry {
-  std::mutex mutex;
+  std::mutex& mutex = util::process_mutex(util::ProcessWide::node_metrics);
   std::map<std::string, std::unique_ptr<NodeMetrics>> nodes;  // guarded by mutex
   std::atomic<std::uint64_t> handshakes_full{0}, handshakes_resumed{0};
 };

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "sinks/sink_conformance.hpp"
+#include "sinks/sqlite/open_files.hpp"
 
 namespace flashsale::sink_test {
 namespace {
@@ -285,6 +286,26 @@ TEST_CASE("a transaction for reading does not write, and one that is over does n
   auto writing = must(sink->begin(Access::write, soon()));
   must(writing->commit());
   CHECK(writing->commit().error().code == ErrorCode::closed);
+}
+
+TEST_CASE("a child can open a file although a thread of its parent was opening one") {
+  std::atomic<bool> stop{false};
+  std::thread thread([&] {
+    while (!stop) {
+      sinks::claim_file("/one");
+      sinks::release_file("/one");
+    }
+  });
+  int status = 0;
+  for (int i = 0; i < 100 && status == 0; ++i) {
+    status = in_child([] {
+      alarm(20);
+      return sinks::claim_file("/another") ? 0 : 1;
+    });
+  }
+  stop = true;
+  thread.join();
+  CHECK(status == 0);
 }
 
 }  // namespace

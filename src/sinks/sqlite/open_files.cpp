@@ -5,6 +5,8 @@
 #include <map>
 #include <mutex>
 
+#include "util/process_mutex.hpp"
+
 namespace flashsale::sinks {
 namespace {
 
@@ -13,7 +15,7 @@ struct Claims {
   std::size_t count = 0;
 };
 
-std::mutex mutex;
+std::mutex& mutex() { return util::process_mutex(util::ProcessWide::open_files); }
 
 /// Never destroyed: a sink of static storage may end after everything else here.
 std::map<std::string, Claims>& files() {
@@ -24,7 +26,7 @@ std::map<std::string, Claims>& files() {
 }  // namespace
 
 bool claim_file(const std::string& path) {
-  const std::lock_guard lock(mutex);
+  const std::lock_guard lock(mutex());
   Claims& claims = files()[path];
   if (claims.count > 0 && claims.pid != getpid()) return false;
   claims.pid = getpid();
@@ -33,7 +35,7 @@ bool claim_file(const std::string& path) {
 }
 
 void release_file(const std::string& path) {
-  const std::lock_guard lock(mutex);
+  const std::lock_guard lock(mutex());
   const auto found = files().find(path);
   if (found != files().end() && --found->second.count == 0) files().erase(found);
 }
