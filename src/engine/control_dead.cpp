@@ -55,6 +55,10 @@ Result<Done> decide(const ControlledSale& sale, OrderId order, DeadFate fate, st
   if (dead->fate == fate) return {};
   if (dead->fate != DeadFate::dead)
     return fail(ErrorCode::conflict, fmt::format("order {} was {} before", to_string(order), name(dead->fate)));
+  // Redis marks the decision only on an order that it knows to be set aside: else its buyer would go on holding it.
+  if (!dead->told)
+    return fail(ErrorCode::refused,
+                fmt::format("Redis was not told yet that order {} was set aside", to_string(order)));
   dead->fate = fate;
   dead->order.hold_until_ms = (*row)->hold_ms > 0 ? now_ms + (*row)->hold_ms : 0;
   if (fate == DeadFate::retried)
@@ -83,6 +87,7 @@ Result<Done> decide_dead(const ControlledSale& sale, OrderId order, DeadFate fat
     return fail(ErrorCode::unsupported, fmt::format("sale {} is in list mode, where nothing is set aside", sale.id));
   const auto now_ms = redis_now(sale);
   if (!now_ms) return unexpected(now_ms.error());
+  if (auto told = settle(*sale.pool, *sale.sink, sale.id, sale.deadline); !told) return told;
   if (auto decided = decide(sale, order, fate, *now_ms); !decided) return decided;
   util::crash_point("dead.after_commit");
   return settle(*sale.pool, *sale.sink, sale.id, sale.deadline);

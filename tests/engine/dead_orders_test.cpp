@@ -58,6 +58,29 @@ TEST_SUITE("engine/dead_orders") {
     CHECK(o.code_of(o.sales.dead_drop(SaleId{o.sale.id}, order)) == ErrorCode::conflict);
   }
 
+  TEST_CASE("an order set aside by a worker that died before it told Redis is told of before it is decided about") {
+    Oversold o;
+    const OrderId order = o.dead_id(1);
+    // As if settle had not run: Redis still has it as reserved, and the database knows that it was not told.
+    const core::Keys keys(o.sale.id);
+    std::string record = o.record("a4");
+    record[record.rfind('k')] = 'r';
+    o.redis.command({"HSET", keys.buyers, "a4", record});
+    auto transaction = o.sale.sink->begin(OrderSink::Access::write, soon());
+    DeadRow untold = o.sale.dead().at(1);
+    REQUIRE((*transaction)->decide_dead(SaleId{o.sale.id}, untold));
+    REQUIRE((*transaction)->commit());
+    transaction->reset();
+    REQUIRE_FALSE(o.sale.dead().at(1).told);
+    CHECK(o.sale.sell({{"a4", "click"}}) == "R");
+
+    CHECK(o.sales.dead_drop(SaleId{o.sale.id}, order));
+    CHECK(o.sale.sell({{"a4", "click"}}) == "D");
+    CHECK(o.sale.meta("booked:1") == "4");
+    CHECK(o.sale.dead().at(1).told);
+    o.sale.check_database();
+  }
+
   TEST_CASE("a dropped order gives its units and its buyer's limit back once, and cannot be retried") {
     Oversold o;
     const OrderId order = o.dead_id(1);
