@@ -243,6 +243,7 @@ bool OrderWorker::Body::sweep(Served& served) {
 
 void OrderWorker::Body::reconcile(Served& served) {
   engine::ReconcileWatch watch{&stop_};
+  watch.waits = false;  // other sales want to be served meanwhile
   auto done = engine::reconcile(pool_, sink_, served.sale, util::Clock::now() + kReconcilePatience,
                                 engine::Loss::refuse, &watch);
   if (watch.rebuilt) {

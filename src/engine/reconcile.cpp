@@ -44,6 +44,7 @@ class Reconciler {
         stop_(watch.stop),
         repair_(watch.repair),
         audited_(watch.audited),
+        waits_(watch.waits),
         receipt_grace_(watch.receipt_grace),
         claim_(sink, sale_) {}
 
@@ -52,7 +53,8 @@ class Reconciler {
     for (int tries = 1;; ++tries) {
       auto went = attempt();
       if (went && *went != Went::again) return *went == Went::on;
-      if (!went || is_stopped() || !sleep_within(pause_before(tries), deadline_)) {
+      const bool gives_up = is_stopped() || (!waits_ && claim_.epoch() == 0);
+      if (!went || gives_up || !sleep_within(pause_before(tries), deadline_)) {
         claim_.let_go(util::Clock::now() + kClaimCallTimeout);
         if (!went) return tl::unexpected<Error>(std::move(went.error()));
         if (is_stopped()) return fail(ErrorCode::closed, fmt::format("sale {}: the reconcile was stopped", sale_));
@@ -104,6 +106,7 @@ class Reconciler {
   const util::StopSource* const stop_;
   std::vector<RepairRow>* const repair_;
   const std::uint64_t audited_;
+  const bool waits_;
   const milliseconds receipt_grace_;
   ReconcileClaim claim_;
   std::string obstacle_ = "the deadline came first";

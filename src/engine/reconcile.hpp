@@ -28,6 +28,7 @@ struct ReconcileWatch {
   std::vector<RepairRow>* repair = nullptr;
   std::uint64_t audited = 0;
   milliseconds receipt_grace{2000};  ///< how long to wait for gates that hold receipts
+  bool waits = true;                 ///< for a reconcile of somebody else; false: timed_out at once instead
   bool rebuilt = false;              ///< this very call finished a rebuild
 };
 

@@ -1,5 +1,7 @@
 #include "engine/reconcile_claim.hpp"
 
+#include <cstdlib>
+
 #include "util/deadline.hpp"
 #include "util/random.hpp"
 
@@ -8,8 +10,9 @@ namespace flashsale::engine {
 ReconcileClaim::ReconcileClaim(OrderSink& sink, std::string sale)
     : sink_(sink), sale_(std::move(sale)), uuid_(util::random_hex(16)) {}
 
+// A beat from the future is one from before the database's clock stepped back: whoever is alive beats anew.
 bool ReconcileClaim::is_free(const SaleRow& row, std::int64_t now_ms) const {
-  return row.rec_uuid.empty() || row.rec_uuid == uuid_ || now_ms - row.rec_beat_ms > kClaimSilence.count();
+  return row.rec_uuid.empty() || row.rec_uuid == uuid_ || std::abs(now_ms - row.rec_beat_ms) > kClaimSilence.count();
 }
 
 Result<Done> ReconcileClaim::take(SinkTransaction& transaction, const SaleRow& row, std::uint64_t epoch) {

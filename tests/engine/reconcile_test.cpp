@@ -252,7 +252,7 @@ TEST_CASE("a claim that beats is waited for, one that fell silent is taken over"
     auto transaction = sale.sink->begin(OrderSink::Access::read, soon());
     now_ms = (*transaction)->now_ms().value();
   }
-  sale.change_row([&](SaleRow& row) { row.rec_uuid = "other", row.rec_beat_ms = now_ms + 60'000; });
+  sale.change_row([&](SaleRow& row) { row.rec_uuid = "other", row.rec_beat_ms = now_ms + 4'000; });
   const auto waited = engine::reconcile(sale.pool, sale.sink, sale.id, Deadline::clock::now() + milliseconds{50});
   REQUIRE(!waited);
   CHECK(waited.error().code == ErrorCode::timed_out);
@@ -260,6 +260,31 @@ TEST_CASE("a claim that beats is waited for, one that fell silent is taken over"
   sale.change_row([&](SaleRow& row) { row.rec_beat_ms = now_ms - 6'000; });
   REQUIRE(reconcile(sale));
   CHECK(sale.row().fence_epoch == 2);
+}
+
+TEST_CASE("a claim whose beat lies in the future is taken over: the database's clock stepped back since") {
+  PrivateRedis redis;
+  ServedSale sale(redis);
+  break_history(sale);
+  const auto now_ms = sale.sink->begin(OrderSink::Access::read, soon()).value()->now_ms().value();
+  sale.change_row([&](SaleRow& row) { row.rec_uuid = "other", row.rec_beat_ms = now_ms + 3'600'000; });
+  REQUIRE(reconcile(sale));
+  CHECK(sale.row().fence_epoch == 2);
+}
+
+TEST_CASE("who has other sales to serve does not wait for another's reconcile") {
+  PrivateRedis redis;
+  ServedSale sale(redis);
+  break_history(sale);
+  const auto now_ms = sale.sink->begin(OrderSink::Access::read, soon()).value()->now_ms().value();
+  sale.change_row([&](SaleRow& row) { row.rec_uuid = "other", row.rec_beat_ms = now_ms + 4'000; });
+  engine::ReconcileWatch watch;
+  watch.waits = false;
+  const auto end = Deadline::clock::now() + std::chrono::hours(1);  // waiting would be taking over, after 9 s at most
+  const auto left = engine::reconcile(sale.pool, sale.sink, sale.id, end, engine::Loss::refuse, &watch);
+  REQUIRE(!left);
+  CHECK(left.error().code == ErrorCode::timed_out);
+  CHECK(sale.row().rec_uuid == "other");
 }
 
 TEST_CASE("copies of a reconcile's calls that stalled on their way do nothing when they arrive") {
