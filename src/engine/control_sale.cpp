@@ -92,27 +92,34 @@ std::optional<Position> position_of(const ScriptAnswer& answer) {
 }  // namespace
 
 Result<Done> run_act(const ControlledSale& sale, const MakeCall& make_call, const ToError& to_error) {
+  Effect effect = Effect::none;  // of all attempts together
+  const auto failed = [&effect](Error error) {
+    if (effect == Effect::unknown) error.effect = effect;
+    return unexpected(std::move(error));
+  };
   for (int attempt = 1;; ++attempt) {
     const auto meta = read_sale_to_change(sale);
-    if (!meta) return unexpected(meta.error());
+    if (!meta) return failed(meta.error());
     auto call = make_call(*meta);
-    if (!call) return unexpected(std::move(call.error()));
+    if (!call) return failed(std::move(call.error()));
     const auto answer = run_script(*sale.pool, sale.id, std::move(*call), sale.deadline);
-    if (!answer) return unexpected(answer.error());
+    if (!answer) return failed(answer.error());
+    if (answer->earlier == Effect::unknown) effect = Effect::unknown;
     const auto heard = util::Clock::now();
 
     if (answer->verdict() == "ok" || answer->verdict() == "same") {
+      effect = Effect::unknown;  // done, and perhaps not for good
       const auto at = position_of(*answer);
       if (!at) return fail(ErrorCode::protocol, "the script's reply has no position", Effect::unknown);
       const auto durable = make_durable(sale, *meta, *at);
-      if (!durable) return unexpected(durable.error());
+      if (!durable) return failed(durable.error());
       if (*durable) {
         const auto in_force = heard + milliseconds{answer->integer(5) - answer->integer(2)};
         sleep_within(std::chrono::ceil<milliseconds>(in_force - util::Clock::now()), sale.deadline);
         return {};
       }
     } else if (answer->verdict() != "stale") {
-      return unexpected(to_error(*answer));
+      return failed(to_error(*answer));
     }
     if (!sleep_within(pause_before(attempt), sale.deadline))
       return fail(ErrorCode::timed_out, "another epoch began again and again", Effect::unknown);

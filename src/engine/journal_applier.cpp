@@ -104,6 +104,8 @@ Result<Progress> JournalApplier::apply(const SaleRow& before, RedisSide& side, D
   transaction->reset();  // its connection goes back before settling takes one
   util::crash_point("worker.after_commit");
   count(*applied);
+  // As in `rest`: a pause that is owed since an earlier commit.
+  applied->paused |= row.state == SaleState::paused && row.watermark == side.at && sells(side.state);
   if (auto told = tell(row, *applied, deadline); !told) return tl::unexpected<Error>(std::move(told.error()));
   return Progress{applied->entries, applied->orders,
                   applied->dead,    entries_behind(side.at, row.watermark),

@@ -62,6 +62,10 @@ class Driver {
     }
   }
 
+  Effect effect() const { return flow_.effect(); }
+  /// What was read was not the answer to what was sent: the connection is of no use any more.
+  void broken() { lease_.report(Heard::broken); }
+
   /// The script answered, but the answer asks for another attempt.
   bool again() {
     lease_ = Lease();
@@ -151,11 +155,14 @@ Result<ScriptAnswer> run_script(ConnectionPool& pool, std::string_view sale, Scr
   for (;;) {
     auto replies = driver.run(&script, send);
     if (!replies) return tl::unexpected<Error>(std::move(replies.error()));
-    ScriptAnswer answer{std::move(replies->back().elements)};
-    if (answer.fields.size() < 2 || answer.text(0) != call.arguments[static_cast<std::size_t>(call.nonce_at)])
+    ScriptAnswer answer{std::move(replies->back().elements), driver.effect()};
+    if (answer.fields.size() < 2 || answer.text(0) != call.arguments[static_cast<std::size_t>(call.nonce_at)]) {
+      driver.broken();
       return fail(ErrorCode::protocol, "the script's reply does not carry the call's nonce", Effect::unknown);
+    }
     if (answer.verdict() != "late" || !call.idle_retry) return answer;
-    if (!driver.again()) return fail(ErrorCode::timed_out, "Redis had no time for it before the deadline");
+    if (!driver.again())
+      return fail(ErrorCode::timed_out, "Redis had no time for it before the deadline", answer.earlier);
   }
 }
 

@@ -31,6 +31,7 @@ struct ScriptCall {
 /// The answer: {nonce, verdict, ...}, its nonce checked.
 struct ScriptAnswer {
   std::vector<Reply> fields;
+  Effect earlier = Effect::none;  ///< unknown: another copy was sent, and what became of it was not heard
   std::string_view verdict() const { return fields[1].text; }
   std::int64_t integer(std::size_t i) const { return i < fields.size() ? fields[i].integer : 0; }
   std::string_view text(std::size_t i) const {
