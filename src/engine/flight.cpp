@@ -69,10 +69,11 @@ bool Flight::has_copy_of(const Request& request) const {
 
 void Flight::abandon(ErrorCode code, std::string_view detail) {
   if (!flying_) return;
-  if (step_ == core::Step::await && !loading_) mark_unknown();
-  lane_.disembark(aboard_, ashore_);
-  for (Request* request : ashore_)
+  const bool unheard = step_ == core::Step::await || step_ == core::Step::answer || has_failed_unknown();
+  if (unheard && !loading_) mark_unknown();
+  for (Request* request : aboard_)
     if (request != nullptr) lane_.answer(request, fail(code, std::string(detail), request->effect));
+  lane_.disembark(aboard_);
   lease_.report(Heard::broken);
   land();
 }
@@ -106,18 +107,16 @@ void Flight::answer_known() {
     if (shared_.view.advise(place->to_call(), answer, later) != core::Advice::refuse) continue;
     lane_.refuse(lane_.disembark(place), answer);
   }
-  close_ranks();
+  lane_.close_ranks(aboard_);
 }
 
 // A resolve may call a request not reserved only if no copy of it is under way when the question is sent.
 void Flight::defer_open_questions() {
   for (Request*& place : aboard_)
     if (place->verb == Verb::resolve && !place->checking && shared_.outstanding_elsewhere(*place))
-      lane_.put_off(lane_.disembark(place), kPutOff);
-  close_ranks();
+      lane_.put_off(place, kPutOff);
+  lane_.close_ranks(aboard_);
 }
-
-void Flight::close_ranks() { aboard_.erase(std::remove(aboard_.begin(), aboard_.end(), nullptr), aboard_.end()); }
 
 // What this sale cannot do is refused before anything is sent.
 void Flight::drop_unsupported() {
@@ -129,14 +128,16 @@ void Flight::drop_unsupported() {
     if (!terms.has_sink && place->level == Level::database) why = "the sale has no database, so no level 'database'";
     if (why != nullptr && !place->is_decided()) lane_.answer(lane_.disembark(place), fail(ErrorCode::unsupported, why));
   }
-  close_ranks();
+  lane_.close_ranks(aboard_);
   lane_.flush();
 }
 
 void Flight::drop_due(milliseconds margin) {
   const Deadline now = util::Clock::now();
+  const bool is_sent = step_ == core::Step::await && !loading_;
   for (Request*& place : aboard_) {
     if (place == nullptr || place->deadline > now + margin) continue;
+    if (is_sent) mark_unknown(*place);
     Request* const request = lane_.disembark(place);
     lane_.answer(request, fail(ErrorCode::timed_out, "the deadline came before Redis answered", request->effect));
   }
@@ -160,7 +161,7 @@ milliseconds Flight::margin() const {
 core::Step Flight::send() {
   if (aboard_.empty()) board();
   drop_due(margin());
-  close_ranks();
+  lane_.close_ranks(aboard_);
   lane_.flush();
   bool ready = false;
   if (!aboard_.empty())
@@ -303,7 +304,8 @@ core::Step Flight::heed(RoundTrip trip) {
   }
   if (trip.error) {
     const auto step = flow_.stopped(*trip.error);
-    if (trip.error->effect == Effect::unknown && !loading_) mark_unknown();
+    // While the reply is still awaited nothing is unknown, but to those whose deadline comes first.
+    if (trip.error->effect == Effect::unknown && !loading_ && step != core::Step::await) mark_unknown();
     return step;
   }
   replies_ = std::move(trip.replies);
@@ -317,16 +319,18 @@ core::Step Flight::heed(RoundTrip trip) {
   return loading_ ? flow_.loaded(replies_.front()) : flow_.replied(replies_.front());
 }
 
-// From here on a copy of each request may win without us hearing of it, until not_after.
 void Flight::mark_unknown() {
+  for (Request* request : aboard_)
+    if (request != nullptr) mark_unknown(*request);
+}
+
+// From here on a copy of the request may win without us hearing of it, until not_after.
+void Flight::mark_unknown(Request& request) {
   if (looking_) return;
-  for (Request* request : aboard_) {
-    if (request == nullptr) continue;
-    request->effect = Effect::unknown;
-    if (request->verb != Verb::reserve) continue;  // a late confirm or release can win nothing
-    request->unknown_until_ms = std::max(request->unknown_until_ms, not_after_ms_);
-    shared_.unsettled.add(request->key(), request->unknown_until_ms);
-  }
+  request.effect = Effect::unknown;
+  if (request.verb != Verb::reserve) return;  // a late confirm or release can win nothing
+  request.unknown_until_ms = std::max(request.unknown_until_ms, not_after_ms_);
+  shared_.unsettled.add(request.key(), request.unknown_until_ms);
 }
 
 void Flight::pause(Deadline patience) {

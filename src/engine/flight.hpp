@@ -49,7 +49,6 @@ class Flight {
   void defer_open_questions();
   void drop_due(milliseconds margin);
   void drop_unsupported();
-  void close_ranks();
   core::Step prepare(bool& ready);
   bool is_current(core::SaleTerms& terms) const;
   core::Step read_terms();
@@ -58,6 +57,8 @@ class Flight {
   core::Step heed(RoundTrip trip);
   bool moves() const { return heading_.errand == Errand::confirm || heading_.errand == Errand::release; }
   void mark_unknown();
+  void mark_unknown(Request& request);
+  bool has_failed_unknown() const { return step_ == core::Step::fail && flow_.error().effect == Effect::unknown; }
   std::string_view script() const;
   const std::vector<Command>& encode();
   Deadline slice() const;
@@ -69,8 +70,8 @@ class Flight {
   void settle_each(const core::BatchReply& reply);
   bool has_waited();
   Level wanted(const Request& request) const;
-  void conclude(Request* request, Result<Answer> answer, Position at);
-  void hold_back(Request* request, const Answer& answer, Position at);
+  void conclude(Request*& place, Result<Answer> answer, Position at);
+  void hold_back(Request*& place, const Answer& answer, Position at);
   Result<Answer> answer_to(const core::BatchReply& reply, std::size_t index, std::size_t& found) const;
   void settle_refused();
   void settle_failed();
@@ -89,7 +90,6 @@ class Flight {
   Heading heading_;
   bool looking_ = false;          // look.lua, since nothing else is asked, or since Redis refuses writes
   std::vector<Request*> aboard_;  // a request answered early leaves a nullptr: its index is taken
-  std::vector<Request*> ashore_;  // those of the batch while they are answered
   std::vector<core::Asked> asked_;
   std::vector<std::size_t> item_of_;  // per request: its item's index in the terms
   bool loading_ = false;              // the reply owed is SCRIPT LOAD's, not the batch's

@@ -44,17 +44,17 @@ core::Step Flight::left_behind() {
 }
 
 void Flight::answer_all(const Result<Answer>& answer) {
-  lane_.disembark(aboard_, ashore_);
   if (shared_.receipts && answer && answer->reason == PauseReason::fenced)
     shared_.receipts->heard_fenced(heading_.sale);
   const std::int64_t now_ms = util::steady_ms() + lease_->clock.ahead_ms;
-  for (Request* request : ashore_) {
-    if (request == nullptr) continue;
-    if (is_open(*request, answer, now_ms))
-      lane_.put_off(request, kPutOff);
+  for (Request*& place : aboard_) {
+    if (place == nullptr) continue;
+    if (is_open(*place, answer, now_ms))
+      lane_.put_off(place, kPutOff);
     else
-      lane_.answer(request, answer);
+      lane_.answer(place, answer ? answer : fail(answer.error().code, answer.error().detail, place->effect));
   }
+  lane_.disembark(aboard_);
 }
 
 // After a copy without an answer, a refusal says nothing until that copy can no longer win; and `fenced` not even then,
@@ -96,7 +96,8 @@ void Flight::settle() {
   if (reply->verdict == core::Verdict::stale) terms_.erase(heading_.sale);
   const bool retry = reply->verdict == core::Verdict::late || reply->verdict == core::Verdict::stale;
   if (heading_.from_replica) {  // a replica that lags or was left behind decides nothing
-    for (Request* request : aboard_) request->from_replica = false;
+    for (Request* request : aboard_)
+      if (request != nullptr) request->from_replica = false;
     lane_.retreat(aboard_);
   } else if (retry && !(reply->verdict == core::Verdict::stale && fresh_terms_)) {
     lane_.retreat(aboard_);
@@ -129,24 +130,24 @@ Result<Answer> Flight::answer_to(const core::BatchReply& reply, std::size_t inde
 void Flight::settle_each(const core::BatchReply& reply) {
   waited_ = heading_.waits_for_replicas && has_waited();
   ReceiptNotes receipts(shared_.receipts.get(), heading_.sale, terms_.find(heading_.sale)->second, reply.at);
-  lane_.disembark(aboard_, ashore_);
   std::size_t found = 0;
-  for (std::size_t i = 0; i < ashore_.size(); ++i) {
+  for (std::size_t i = 0; i < aboard_.size(); ++i) {
     Result<Answer> answer = answer_to(reply, i, found);
-    Request* const request = ashore_[i];
-    if (request == nullptr) continue;
+    Request*& place = aboard_[i];
+    if (place == nullptr) continue;
     if (heading_.from_replica && is_for_primary(answer)) {
-      request->from_replica = false;
-      lane_.put_off(request, milliseconds{0});
-    } else if (is_open(*request, answer, reply.now_ms)) {
-      lane_.put_off(request, kPutOff);
+      place->from_replica = false;
+      lane_.put_off(place, milliseconds{0});
+    } else if (is_open(*place, answer, reply.now_ms)) {
+      lane_.put_off(place, kPutOff);
     } else if (!answer && answer.error().code == ErrorCode::refused) {
-      lane_.answer(request, fail(ErrorCode::refused, refusal_, request->effect));
+      lane_.answer(place, fail(ErrorCode::refused, refusal_, place->effect));
     } else {
-      receipts.add(*request, answer, wanted(*request));
-      conclude(request, std::move(answer), reply.at);
+      receipts.add(*place, answer, wanted(*place));
+      conclude(place, std::move(answer), reply.at);
     }
   }
+  lane_.disembark(aboard_);
 }
 
 // The larger of what the sale asks for, what is connected now and what was connected when the WAIT was sent: never
@@ -166,13 +167,13 @@ Level Flight::wanted(const Request& request) const {
 }
 
 // Only what asserts an order's state has a level; `at` is the entry that must have reached it.
-void Flight::conclude(Request* request, Result<Answer> answer, Position at) {
+void Flight::conclude(Request*& place, Result<Answer> answer, Position at) {
+  Request* const request = place;
   const Level level = wanted(*request);
   const bool same_epoch = request->needs.epoch == at.epoch;
   if (request->checking && !(answer && answer->order && same_epoch)) {
     // Redis was rebuilt meanwhile. That it has the order says nothing of what was done to it: ask as at first.
-    request->checking = false;
-    return lane_.put_off(request, milliseconds{0});
+    return lane_.put_off(place, milliseconds{0}, false);
   }
   if (!answer || !answer->order || level == Level::primary) return lane_.answer(request, answer);
   if (answer->outcome == Outcome::dead) {
@@ -184,21 +185,20 @@ void Flight::conclude(Request* request, Result<Answer> answer, Position at) {
   const bool same = request->decided.order == answer->order && (same_epoch || request->verb == Verb::reserve);
   if (same && (answer->holds_stock() || !request->decided.holds_stock())) *answer = request->decided;
   const bool reached = level == Level::replicas ? waited_ : request->checking;
-  if (!reached) return hold_back(request, *answer, at);
+  if (!reached) return hold_back(place, *answer, at);
   answer->level = level;
   lane_.answer(request, answer);
 }
 
 // Decided, but not at its level yet: for replicas it is soon looked up again with another WAIT; the database is waited
 // for without a lane.
-void Flight::hold_back(Request* request, const Answer& answer, Position at) {
-  request->decided = answer;
-  request->needs = at;
-  request->checking = wanted(*request) == Level::replicas;
-  if (request->checking)
-    lane_.put_off(request, kPutOff);
-  else if (!shared_.parking.park(request))
-    lane_.answer(request, fail(ErrorCode::closed, "the gate was closed"));
+void Flight::hold_back(Request*& place, const Answer& answer, Position at) {
+  place->decided = answer;
+  place->needs = at;
+  if (wanted(*place) == Level::replicas) return lane_.put_off(place, kPutOff, true);
+  Request* const request = lane_.disembark(place);
+  request->checking = false;
+  if (!shared_.parking.park(request)) lane_.answer(request, fail(ErrorCode::closed, "the gate was closed"));
 }
 
 // Redis refuses writes, but reads go on: whoever won before still hears so, and who would be refused is refused.
@@ -212,10 +212,10 @@ void Flight::settle_refused() {
 void Flight::settle_failed() {
   if (flow_.writes_refused() && !looking_) return settle_refused();
   if (aboard_.empty()) lane_.board(aboard_, heading_, milliseconds{0});
-  if (flow_.error().effect == Effect::unknown && !loading_) mark_unknown();
-  lane_.disembark(aboard_, ashore_);
-  for (Request* request : ashore_)
+  if (has_failed_unknown() && !loading_) mark_unknown();
+  for (Request* request : aboard_)
     if (request != nullptr) lane_.answer(request, fail(flow_.error().code, flow_.error().detail, request->effect));
+  lane_.disembark(aboard_);
   land();
 }
 

@@ -98,7 +98,10 @@ void Lane::call(Request* request) {
   if (lead) {
     led_ = true;
     lock.unlock();
-    drive(&waiter, deadline);
+    {
+      const util::StopScope scope(shared_.stop);  // a gate that is closed waits for its leader
+      drive(&waiter, deadline);
+    }
     lock.lock();
     led_ = false;
     if (!queue_.empty() || !later_.empty() || flight_.is_flying() || stopping_) wake_thread(lock);
@@ -284,15 +287,19 @@ void Lane::board(std::vector<Request*>& aboard, const Heading& heading, millisec
     answer(request, fail(ErrorCode::timed_out, "too little time was left to ask Redis", request->effect));
 }
 
-void Lane::disembark(std::vector<Request*>& aboard, std::vector<Request*>& ashore) {
+void Lane::disembark(std::vector<Request*>& aboard) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  ashore.swap(aboard);
   aboard.clear();
 }
 
 Request* Lane::disembark(Request*& place) {
   const std::lock_guard<std::mutex> lock(mutex_);
   return std::exchange(place, nullptr);
+}
+
+void Lane::close_ranks(std::vector<Request*>& aboard) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  aboard.erase(std::remove(aboard.begin(), aboard.end(), nullptr), aboard.end());
 }
 
 void Lane::retreat(std::vector<Request*>& aboard) {
@@ -302,8 +309,10 @@ void Lane::retreat(std::vector<Request*>& aboard) {
   aboard.clear();
 }
 
-void Lane::put_off(Request* request, milliseconds time) {
+void Lane::put_off(Request*& place, milliseconds time, bool checking) {
   const std::lock_guard<std::mutex> lock(mutex_);
+  Request* const request = std::exchange(place, nullptr);
+  request->checking = checking;
   request->not_before = util::Clock::now() + time;
   queue_.push_back(request);
 }

@@ -88,10 +88,12 @@ class Lane {
   bool next_ready(Heading& heading);
   /// Moves up to a batch of ready requests that go there into `aboard`.
   void board(std::vector<Request*>& aboard, const Heading& heading, milliseconds margin);
-  /// Takes everybody off board; a place may hold nullptr.
-  void disembark(std::vector<Request*>& aboard, std::vector<Request*>& ashore);
+  /// Takes everybody off board.
+  void disembark(std::vector<Request*>& aboard);
   /// Takes one off board, leaving a nullptr in its place.
   Request* disembark(Request*& place);
+  /// Closes the gaps that others left.
+  void close_ranks(std::vector<Request*>& aboard);
   /// @{ Notes what stands in the way of `sale`, for whoever waits past its deadline; that nothing does any more.
   void hindered(const std::string& sale, const Error& error);
   void freed(const std::string& sale);
@@ -102,8 +104,11 @@ class Lane {
   void step_aside(const std::string& sale);
   /// Puts requests back at the front of the queue, in their order.
   void retreat(std::vector<Request*>& aboard);
-  /// Puts a request that is off board at the end of the queue, for `time`.
-  void put_off(Request* request, milliseconds time);
+  /// @{ Takes one off board, leaving a nullptr in its place, and puts it at the end of the queue, for `time`: whoever
+  /// asks for copies of it sees it in the one place or in the other. `checking`: what it is to be from then on.
+  void put_off(Request*& place, milliseconds time, bool checking);
+  void put_off(Request*& place, milliseconds time) { put_off(place, time, place->checking); }
+  /// @}
   /// Answers a request; `flush` makes it known.
   void answer(Request* request, const Result<Answer>& answer);
   /// The same for one that Redis need not be asked about.

@@ -24,9 +24,11 @@ class SeenSales {
   struct Seen {
     std::string uuid;
     Position at;
+    std::uint64_t heard = 0;  // when, in the order of all that was heard
   };
   static constexpr std::size_t kMax = 4096;
   mutable std::mutex mutex_;
+  std::uint64_t heard_ = 0;                         // guarded by mutex_
   std::map<std::string, Seen, std::less<>> sales_;  // guarded by mutex_
 };
 

@@ -205,10 +205,11 @@ Result<Answer> StockGate::Body::call(const Call& call, Deadline ask_at) {
 
 Result<std::size_t> StockGate::Body::submit(const Call* calls, std::size_t count, CompletionQueue& queue) {
   if (is_foreign()) return fail(ErrorCode::forked, "the gate was used before the fork");
-  const auto before = shared_.waiting.load(std::memory_order_relaxed);
+  // Added before it is judged, so that no two threads take the same room.
+  const auto before = shared_.waiting.fetch_add(count);
   const auto room = shared_.options.waiting_max > before ? shared_.options.waiting_max - before : 0;
   const auto granted = queue.state()->reserve(std::min(count, room));
-  shared_.waiting.fetch_add(granted, std::memory_order_relaxed);
+  shared_.waiting.fetch_sub(count - granted);
   need_usher();
   // Whole batches go to the lanes in turn. One lane alone keeps the order.
   const auto chunk = shared_.options.batch_max;
@@ -246,8 +247,10 @@ void StockGate::Body::hand_in(const Call* calls, std::size_t count,
   waiting.hand_over();
 }
 
+// Who submits adds to `waiting` and then reads `asleep_`; the usher sets `asleep_` and then reads `waiting`: one of the
+// two sees the other.
 void StockGate::Body::need_usher() {
-  if (!asleep_.load(std::memory_order_relaxed)) return;
+  if (!asleep_.load()) return;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     asleep_.store(false, std::memory_order_relaxed);
@@ -268,8 +271,9 @@ void StockGate::Body::usher() {
   while (!stopping_) {
     if (shared_.waiting.load(std::memory_order_relaxed) > 0) quiet = 0;
     if (++quiet > 100) {
-      asleep_.store(true, std::memory_order_relaxed);
-      wake_usher_.wait(lock, [this] { return stopping_ || !asleep_.load(std::memory_order_relaxed); });
+      asleep_.store(true);
+      wake_usher_.wait(lock, [this] { return stopping_ || !asleep_.load() || shared_.waiting.load() > 0; });
+      asleep_.store(false);
       quiet = 0;
       continue;
     }

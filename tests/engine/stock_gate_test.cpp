@@ -348,6 +348,46 @@ TEST_SUITE("engine/stock_gate") {
     CHECK(outcome_of(used->reserve(click("cid", "r1"))) == Outcome::reserved);
   }
 
+  TEST_CASE("of two status calls in one batch each ends by its own deadline, however late Redis is") {
+    Shop shop;
+    GateOptions options;
+    options.lanes = 1;
+    StockGate gate(shop.pool, options);
+    CompletionQueue queue;
+    REQUIRE(outcome_of(gate.reserve(click("ann", "r1"))) == Outcome::reserved);  // so that the lane is connected
+    shop.redis.pause();
+    std::vector<Call> calls(2, click("ann", "r1"));
+    for (Call& call : calls) call.verb = Verb::status;
+    calls[0].timeout = milliseconds{50};
+    calls[1].timeout = milliseconds{30'000};
+    calls[1].tag = 1;
+    REQUIRE(gate.submit(calls.data(), 2, queue).value() == 2);
+    const Event first = drain_all(queue, 1)[0];
+    CHECK(first.tag == 0);
+    CHECK(first.error() == ErrorCode::timed_out);
+    CHECK(first.effect == Effect::none);
+    shop.redis.resume();  // and says `late`, since the batch was to be done within the first one's time
+    const Event second = drain_all(queue, 1)[0];
+    CHECK(second.tag == 1);
+    CHECK(second.outcome() == Outcome::already_reserved);
+  }
+
+  TEST_CASE("a refusal that Redis took long for is a refusal all the same") {
+    Shop shop;
+    GateOptions options;
+    options.view = false;
+    StockGate gate(shop.pool, options);
+    REQUIRE(outcome_of(gate.reserve(click("ann", "r1", 2))) == Outcome::reserved);
+    shop.redis.pause();
+    CompletionQueue queue;
+    Call call = click("ann", "r2", 1);
+    call.timeout = milliseconds{30'000};
+    REQUIRE(gate.submit(&call, 1, queue).value() == 1);
+    std::this_thread::sleep_for(milliseconds{400});  // several of the slices in which the lane looks around
+    shop.redis.resume();
+    CHECK(drain_all(queue, 1)[0].outcome() == Outcome::limit_reached);
+  }
+
   TEST_CASE("a gate that is destroyed ends what its threads wait for") {
     const auto pool = std::make_shared<EndlessPool>();
     CompletionQueue queue(2);

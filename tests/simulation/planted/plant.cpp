@@ -16,7 +16,7 @@ struct Bug {
 
 constexpr Bug kBugs[] = {
     // A request whose copy was lost, and which then fails, is told that it had no effect.
-    {"effect_forgotten", "src/engine/flight.cpp", "    request->effect = Effect::unknown;\n", ""},
+    {"effect_forgotten", "src/engine/flight.cpp", "  request.effect = Effect::unknown;\n", ""},
     // One caller is told another's order.
     {"nonce_not_checked", "src/core/reserve_codec.cpp", "e[0].text != nonce)", "(false && e[0].text != nonce))"},
     {"one_replica_of_two", "src/engine/flight_settle.cpp", "replies_[2].integer >= static_cast<std::int64_t>(needed)",
