@@ -10,8 +10,30 @@ tl::unexpected<Error> not_yet(std::string_view why) {
   return fail(ErrorCode::conflict, fmt::format("the sale cannot be retired yet: {}", why));
 }
 
-/// Writes `retired` into the row if the database has everything that Redis has. Does nothing if it stands there.
-Result<Done> retire_row(const ControlledSale& sale, const SaleStatus& status) {
+/// retire.lua; `database` is its last argument.
+Result<Done> call_retire(const ControlledSale& sale, std::string epoch, std::string uuid, std::string database) {
+  const core::Keys& keys = sale.keys;
+  const bool retired = database == "retired";
+  ScriptCall call{"retire",
+                  {keys.meta, keys.buyers, keys.journal, keys.holds, keys.winners, keys.info, keys.ops, keys.orders,
+                   keys.consumers},
+                  {std::move(epoch), std::move(uuid), "", "", std::move(database)}};
+  call.not_after_at = 2;
+  call.nonce_at = 3;
+  const auto answer = run_script(*sale.pool, sale.id, std::move(call), sale.deadline);
+  if (!answer) return unexpected(answer.error());
+  const auto verdict = answer->verdict();
+  // It finds nothing if an earlier call got that far.
+  if (verdict == "ok" || (verdict == "absent" && retired)) return {};
+  if (verdict == "state") return not_yet(fmt::format("it is {}, not closed", answer->text(3)));
+  if (verdict == "waiting") return not_yet("not all of it was handed over, or a consumer is still there");
+  if (verdict == "stale") return fail(ErrorCode::conflict, "another sale of that id is in Redis, or a new epoch began");
+  return unexpected(error_of_verdict(sale, verdict));
+}
+
+/// Fences the sale in Redis and writes `retired` into the row, if the database has everything that Redis has. Does
+/// nothing if it stands there. While the row is locked nobody can begin to reconcile what is fenced.
+Result<Done> retire_row(const ControlledSale& sale, const std::string& epoch) {
   auto transaction = sale.sink->begin(OrderSink::Access::write, sale.deadline);
   if (!transaction) return unexpected(std::move(transaction.error()));
   auto found = (*transaction)->lock_sale(SaleId{sale.id});
@@ -20,32 +42,13 @@ Result<Done> retire_row(const ControlledSale& sale, const SaleStatus& status) {
   SaleRow row = std::move(**found);
   if (row.state == SaleState::retired) return {};
   if (!row.rec_uuid.empty()) return not_yet("it is being reconciled");
-  if (status.fenced) return unexpected(error_of_verdict(sale, "fenced"));
-  if (status.state != SaleState::closed) return not_yet(fmt::format("it is {}, not closed", name(status.state)));
-  if (row.state != SaleState::closed || row.watermark != status.at)
-    return not_yet(fmt::format("the database is at {}, Redis at {}", to_string(row.watermark), to_string(status.at)));
+  if (row.state != SaleState::closed)
+    return not_yet(fmt::format("in the database it is {}, not closed", name(row.state)));
+  if (auto fenced = call_retire(sale, epoch, row.uuid, to_string(row.watermark)); !fenced) return fenced;
+  util::crash_point("retire.fenced");
   row.state = SaleState::retired;
   if (auto put = (*transaction)->put_sale(row); !put) return unexpected(std::move(put.error()));
   return (*transaction)->commit();
-}
-
-/// retire.lua. It finds nothing if an earlier call got that far.
-Result<Done> remove_from_redis(const ControlledSale& sale, std::string epoch, std::string uuid, bool retired) {
-  const core::Keys& keys = sale.keys;
-  ScriptCall call{"retire",
-                  {keys.meta, keys.buyers, keys.journal, keys.holds, keys.winners, keys.info, keys.ops, keys.orders,
-                   keys.consumers},
-                  {std::move(epoch), std::move(uuid), "", "", retired ? "retired" : ""}};
-  call.not_after_at = 2;
-  call.nonce_at = 3;
-  const auto answer = run_script(*sale.pool, sale.id, std::move(call), sale.deadline);
-  if (!answer) return unexpected(answer.error());
-  const auto verdict = answer->verdict();
-  if (verdict == "ok" || (verdict == "absent" && retired)) return {};
-  if (verdict == "state") return not_yet(fmt::format("it is {}, not closed", answer->text(3)));
-  if (verdict == "waiting") return not_yet("not all of its orders were handed over, or a consumer is still there");
-  if (verdict == "stale") return fail(ErrorCode::conflict, "another sale of that id is in Redis, or a new epoch began");
-  return unexpected(error_of_verdict(sale, verdict));
 }
 
 }  // namespace
@@ -53,19 +56,17 @@ Result<Done> remove_from_redis(const ControlledSale& sale, std::string epoch, st
 Result<Done> retire_sale(const ControlledSale& sale) {
   auto row = read_row(sale);
   if (!row) return unexpected(std::move(row.error()));
-  if (*row && (*row)->state == SaleState::retired) return remove_from_redis(sale, "0", (*row)->uuid, true);
+  if (*row && (*row)->state == SaleState::retired) return call_retire(sale, "0", (*row)->uuid, "retired");
 
   const auto meta = read_sale(sale);
   if (!meta) return unexpected(meta.error());
   const std::string epoch = std::to_string(meta->epoch);
-  if (meta->queue == QueueMode::list) return remove_from_redis(sale, epoch, meta->uuid, false);
+  if (meta->queue == QueueMode::list) return call_retire(sale, epoch, meta->uuid, "");
 
   if (auto same_sink = read_sale_to_change(sale); !same_sink) return unexpected(std::move(same_sink.error()));
-  const auto status = read_status(sale, Role::primary);
-  if (!status) return unexpected(status.error());
-  if (auto retired = retire_row(sale, *status); !retired) return retired;
+  if (auto retired = retire_row(sale, epoch); !retired) return retired;
   util::crash_point("retire.row");
-  return remove_from_redis(sale, epoch, meta->uuid, true);
+  return call_retire(sale, epoch, meta->uuid, "retired");
 }
 
 }  // namespace flashsale::engine

@@ -9,6 +9,7 @@
 
 #include "core/keyspace.hpp"
 #include "engine/journal_applier.hpp"
+#include "engine/reconcile.hpp"
 #include "engine/script_runner.hpp"
 #include "flashsale/redis.hpp"
 #include "flashsale/stock_gate.hpp"
@@ -87,6 +88,14 @@ struct Office {
   /// The act in Redis alone: as if its controller had died before the database had it.
   void act_cut_off(const std::string& act) {
     run({"control", {keys.meta, keys.buyers, keys.journal}, {meta("epoch"), meta("uuid"), "", "", act, "", ""}, 2, 3});
+  }
+  void retire_cut_off() {
+    run({"retire",
+         {keys.meta, keys.buyers, keys.journal, keys.holds, keys.winners, keys.info, keys.ops, keys.orders,
+          keys.consumers},
+         {meta("epoch"), meta("uuid"), "", "", to_string(row().watermark)},
+         2,
+         3});
   }
   void restock_cut_off(const std::string& item, const std::string& units) {
     run({"restock",
@@ -474,6 +483,26 @@ TEST_CASE("retire that was cut off behind the database is finished by the next")
   office.redis.command({"DEBUG", "CHANGE-REPL-ID"});
   check_ok(sales.retire(kSale));
   CHECK(office.redis.command({"DBSIZE"}).integer == 0);
+}
+
+TEST_CASE("retire that was cut off before the database is undone by a reconcile, and confirms go on") {
+  Office office;
+  auto sales = office.controller();
+  check_ok(sales.create(spring()));
+  check_ok(sales.open(kSale));
+  CHECK(office.buy("ann") == Outcome::reserved);
+  check_ok(sales.close(kSale));
+  office.carry_journal();
+  office.retire_cut_off();
+  StockGate gate(office.pool);
+  const OrderKey ann{kSale, BuyerId{"ann"}, RequestId{"click"}};
+  CHECK(gate.confirm(ann, {milliseconds{0}, Level::primary})->outcome == Outcome::paused);
+  REQUIRE(engine::reconcile(office.pool, office.sink, "spring", Office::soon()));
+  CHECK(sales.status(kSale)->state == SaleState::closed);
+  CHECK(gate.confirm(ann, {milliseconds{0}, Level::primary})->outcome == Outcome::confirmed);
+  CHECK(code_of(sales.retire(kSale)) == ErrorCode::conflict);
+  office.carry_journal();
+  check_ok(sales.retire(kSale));
 }
 
 TEST_CASE("list mode sales live in Redis alone, with the same acts") {
