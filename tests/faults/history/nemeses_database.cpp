@@ -52,29 +52,22 @@ std::string end_session_in_commit(Stage& stage) {
   return waits && ended != "0" ? fmt::format("{} sessions ended in COMMIT", ended) : std::string();
 }
 
-Position watermark(Stage& stage) {
-  auto reading = stage.sink().begin(OrderSink::Access::read, test::soon());
-  if (!reading) return {};
-  const auto row = (*reading)->lock_sale(SaleId{"spring"});
-  return row && *row ? (*row)->watermark : Position{};
-}
-
 /// The database takes nothing while the sale goes on. Proof: Redis moved, the watermark did not; what there still was
 /// room for is waited for.
 template <class Shut, class Open>
 std::string backlog(Stage& stage, Shut shut, Open open) {
-  Position at = watermark(stage);
+  Position at = stage.watermark();
   if (!shut()) return {};
   std::int64_t sold = 0;
   const bool stood = stage.await([&] {
-    at = std::max(at, watermark(stage));  // it may be that nothing can be read either
+    at = std::max(at, stage.watermark());  // it may be that nothing can be read either
     const std::int64_t from = stage.seq(stage.primary());
     stage.await([&] { return stage.seq(stage.primary()) > from + 30; });
     sold = stage.seq(stage.primary()) - from;
-    return sold > 0 && watermark(stage) <= at;
+    return sold > 0 && stage.watermark() <= at;
   });
   open();
-  const bool goes_on = stage.await([&] { return watermark(stage) > at; });
+  const bool goes_on = stage.await([&] { return stage.watermark() > at; });
   return stood && goes_on ? fmt::format("the watermark stood at {} while {} entries came", to_string(at), sold)
                           : std::string();
 }
@@ -138,7 +131,7 @@ std::string fill_disk_of_postgres(Stage& stage) {
       stage.postgres().start();
       ended = true;
     }
-    return watermark(stage) > Position{};
+    return stage.watermark() > Position{};
   };
   const std::string proof = backlog(
       stage, [&] { return fill(ballast) && stage.await([&] { return complaints() > before; }); },

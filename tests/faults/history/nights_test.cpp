@@ -219,10 +219,15 @@ std::string forget_while_the_disk_is_full(Stage& stage) {
   const std::string ballast = stage.dir("db-disk/ballast");
   for (std::ofstream file(ballast); file << std::string(1024, 'x') << std::flush;) continue;
   if (stage.plan.postgres) stage.await([&] { return stage.postgres().said("No space left on device") > 0; });
-  const bool sold = sells_on(stage, 30);
+  // What there still was room for is waited for: only what the database has not got can be forgotten.
+  const bool stood = stage.await([&] {
+    const Position at = stage.watermark();
+    return sells_on(stage, 30) && stage.watermark() <= at;
+  });
   stage.ask({"FLUSHALL"});
   std::filesystem::remove(ballast);
-  return sold ? "flushed while the database's disk was full" : "";
+  if (stage.plan.postgres && !stage.postgres().runs()) stage.postgres().start();
+  return stood ? "flushed while the database's disk was full" : "";
 }
 
 }  // namespace

@@ -185,6 +185,13 @@ std::int64_t Stage::seq(test::PrivateRedis& node) {
   return text.empty() ? 0 : std::stoll(text);
 }
 
+Position Stage::watermark() {
+  auto reading = sink().begin(OrderSink::Access::read, test::soon());
+  if (!reading) return {};
+  const auto row = (*reading)->lock_sale(SaleId{kSale});
+  return row && *row ? (*row)->watermark : Position{};
+}
+
 std::uint64_t Stage::epoch() { return core::to_number<std::uint64_t>(meta("epoch")).value_or(0); }
 
 std::string Stage::await_epoch_after(std::uint64_t before) {

@@ -93,6 +93,7 @@ class Stage {
   test::PrivatePostgres& postgres() { return *server_; }
   const std::string& db_url() const { return db_url_; }
   OrderSink& sink() { return *sink_; }
+  Position watermark();  ///< of the database; {} while it cannot be read
   std::string dir(const std::string& inside = {}) const { return dir_ + "/" + inside; }
   void shift_clock(std::int64_t by_ms) { *shift_ = *shift_ + by_ms; }
   /// Proof that a client runs with a clock of its own; empty: it does not.
