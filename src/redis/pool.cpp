@@ -15,6 +15,8 @@
 namespace flashsale::redis {
 namespace {
 
+constexpr milliseconds kLookAtPrimaryEvery{1000};
+
 using Clock = Deadline::clock;
 
 PoolOptions bounded(PoolOptions options) {
@@ -168,8 +170,11 @@ Pool::Attempt Pool::take(const Choice& choice, Deadline deadline) {
   attempt.begun = now;
   attempt.opens = node.idle.empty();
   if (state_->nodes.has_roles()) {
-    attempt.ask_role = attempt.opens || choice.looks || !suits(node.standing, choice.role) ||
-                       (choice.role == Role::replica && now - node.looked_at >= look_every(options_));
+    // A primary that was demoted answers plain reads as ever: on a connection that is never idle somebody must ask.
+    const milliseconds every =
+        choice.role == Role::replica ? look_every(options_) : std::min(options_.idle_check, kLookAtPrimaryEvery);
+    attempt.ask_role =
+        attempt.opens || choice.looks || !suits(node.standing, choice.role) || now - node.looked_at >= every;
     if (choice.asking) attempt.ask_role = false;
     if (attempt.ask_role) node.looked_at = now;
   }
