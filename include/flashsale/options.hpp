@@ -48,7 +48,7 @@ struct GateOptions {
 /// Of a SaleController.
 struct ControllerOptions {
   milliseconds timeout{5000};  ///< of one act, with its way to the database. 1 ms..60 s
-  std::string by{};  ///< who acts, for the record of repairs: as a buyer's id. Empty: user@host of the process
+  std::string by{};  ///< who acts, for the record of repairs: as a buyer's id. Empty: the process' user and host
 };
 
 /// Of an OrderWorker.
