@@ -30,6 +30,12 @@ Result<Done> reconcile(ServedSale& sale, engine::Loss loss = engine::Loss::refus
 
 void break_history(ServedSale& sale) { sale.redis().command({"HSET", core::Keys(sale.id).meta, "hist", "0123"}); }
 
+/// Somebody else reconciles it, whose last beat was so long from now by the database's clock.
+void claim_for_another(ServedSale& sale, std::int64_t beat_in_ms) {
+  const auto now_ms = sale.sink->begin(OrderSink::Access::read, soon()).value()->now_ms().value();
+  sale.change_row([&](SaleRow& row) { row.rec_uuid = "other", row.rec_beat_ms = now_ms + beat_in_ms; });
+}
+
 void move_order(ServedSale& sale, OrderState to, const Order& order) {
   auto transaction = sale.sink->begin(OrderSink::Access::write, soon());
   REQUIRE((*transaction)->move_orders(SaleId{sale.id}, to, &order, 1)->front());
@@ -247,17 +253,12 @@ TEST_CASE("a claim that beats is waited for, one that fell silent is taken over"
   PrivateRedis redis;
   ServedSale sale(redis);
   break_history(sale);
-  std::int64_t now_ms = 0;
-  {
-    auto transaction = sale.sink->begin(OrderSink::Access::read, soon());
-    now_ms = (*transaction)->now_ms().value();
-  }
-  sale.change_row([&](SaleRow& row) { row.rec_uuid = "other", row.rec_beat_ms = now_ms + 4'000; });
+  claim_for_another(sale, 4'000);
   const auto waited = engine::reconcile(sale.pool, sale.sink, sale.id, Deadline::clock::now() + milliseconds{50});
   REQUIRE(!waited);
   CHECK(waited.error().code == ErrorCode::timed_out);
   CHECK(sale.row().fence_epoch == 1);
-  sale.change_row([&](SaleRow& row) { row.rec_beat_ms = now_ms - 6'000; });
+  claim_for_another(sale, -6'000);
   REQUIRE(reconcile(sale));
   CHECK(sale.row().fence_epoch == 2);
 }
@@ -266,8 +267,7 @@ TEST_CASE("a claim whose beat lies in the future is taken over: the database's c
   PrivateRedis redis;
   ServedSale sale(redis);
   break_history(sale);
-  const auto now_ms = sale.sink->begin(OrderSink::Access::read, soon()).value()->now_ms().value();
-  sale.change_row([&](SaleRow& row) { row.rec_uuid = "other", row.rec_beat_ms = now_ms + 3'600'000; });
+  claim_for_another(sale, 3'600'000);
   REQUIRE(reconcile(sale));
   CHECK(sale.row().fence_epoch == 2);
 }
@@ -276,8 +276,7 @@ TEST_CASE("who has other sales to serve does not wait for another's reconcile") 
   PrivateRedis redis;
   ServedSale sale(redis);
   break_history(sale);
-  const auto now_ms = sale.sink->begin(OrderSink::Access::read, soon()).value()->now_ms().value();
-  sale.change_row([&](SaleRow& row) { row.rec_uuid = "other", row.rec_beat_ms = now_ms + 4'000; });
+  claim_for_another(sale, 4'000);
   engine::ReconcileWatch watch;
   watch.waits = false;
   const auto end = Deadline::clock::now() + std::chrono::hours(1);  // waiting would be taking over, after 9 s at most

@@ -354,7 +354,9 @@ TEST_SUITE("engine/stock_gate") {
     options.lanes = 1;
     StockGate gate(shop.pool, options);
     CompletionQueue queue;
-    REQUIRE(outcome_of(gate.reserve(click("ann", "r1"))) == Outcome::reserved);  // so that the lane is connected
+    REQUIRE(outcome_of(gate.reserve(click("ann", "r1"))) == Outcome::reserved);
+    // So that the lane is connected and the script is there: what follows is one round trip.
+    REQUIRE(outcome_of(gate.status({kSale, BuyerId{"ann"}, RequestId{"r1"}})) == Outcome::already_reserved);
     shop.redis.pause();
     std::vector<Call> calls(2, click("ann", "r1"));
     for (Call& call : calls) call.verb = Verb::status;
@@ -366,6 +368,7 @@ TEST_SUITE("engine/stock_gate") {
     CHECK(first.tag == 0);
     CHECK(first.error() == ErrorCode::timed_out);
     CHECK(first.effect == Effect::none);
+    std::this_thread::sleep_for(milliseconds{100});  // past every rounding of that deadline
     shop.redis.resume();  // and says `late`, since the batch was to be done within the first one's time
     const Event second = drain_all(queue, 1)[0];
     CHECK(second.tag == 1);
