@@ -8,16 +8,15 @@
 #include <stdexcept>
 
 #include "bench.hpp"
+#include "databases.hpp"
 #include "engine/reconcile.hpp"
 #include "flashsale/order_worker.hpp"
 #include "sinks/postgres/values.hpp"
-#include "support/private_postgres.hpp"
 #include "support/served_sale.hpp"
 
 namespace flashsale::bench {
 namespace {
 
-using test::PrivatePostgres;
 using test::PrivateRedis;
 using test::ServedSale;
 using test::ServedTerms;
@@ -25,19 +24,7 @@ using test::ServedTerms;
 constexpr std::size_t kOrdersPerCommit = 1000;
 constexpr std::size_t kBatch = 100;
 
-template <class T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(to_string(result.error()));
-  return std::move(*result);
-}
-
 Deadline in_a_while() { return Deadline::clock::now() + std::chrono::minutes(5); }
-
-/// A server that syncs its log, as one that keeps orders does.
-PrivatePostgres& synced_postgres() {
-  static PrivatePostgres server({"fsync=on", "shared_buffers=256MB", "max_wal_size=4GB"});
-  return server;
-}
 
 ServedTerms terms_for(std::size_t count, bool postgres) {
   ServedTerms terms;

@@ -6,11 +6,11 @@
 #include <stdexcept>
 #include <thread>
 
+#include "databases.hpp"
 #include "engine/reconcile.hpp"
 #include "flashsale/linked_sinks.hpp"
 #include "flashsale/order_worker.hpp"
 #include "ours.hpp"
-#include "support/private_postgres.hpp"
 #include "support/served_sale.hpp"
 
 namespace flashsale::bench {
@@ -19,19 +19,11 @@ namespace {
 constexpr int kPauses = 20;
 constexpr std::size_t kBacklog = 5'000;
 
-template <class T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(to_string(result.error()));
-  return std::move(*result);
-}
-
 test::ServedTerms terms_for(std::size_t buyers, bool postgres) {
-  static test::PrivatePostgres* const server =
-      postgres ? new test::PrivatePostgres({"fsync=on", "shared_buffers=256MB", "max_wal_size=4GB"}) : nullptr;
   test::ServedTerms terms;
   terms.items = {{"shoe", static_cast<std::int64_t>(2 * buyers + 2 * kBacklog), 5, 0}};
   terms.probe_ms = 50;
-  if (postgres) terms.db_url = server->fresh_database();
+  if (postgres) terms.db_url = synced_postgres().fresh_database();
   return terms;
 }
 
