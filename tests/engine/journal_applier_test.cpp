@@ -251,6 +251,38 @@ TEST_CASE("an order beyond the stock is set aside, told to its buyer, and the sa
   CHECK(sale.sell({{"a0", "click"}}) == "R");
 }
 
+TEST_CASE("a pause that a dying worker owed is made up for while orders keep coming") {
+  PrivateRedis redis;
+  ServedSale sale(redis);
+  sale.sell_to_crowd("a", 3);
+  REQUIRE(apply_all(sale));
+  sale.change_row([](SaleRow& row) { row.state = SaleState::paused; });  // and there it died
+  sale.sell_to_crowd("b", 3);
+  JournalApplier applier(sale.pool, sale.sink, sale.id);
+  const auto progress = applier.step(soon());
+  REQUIRE(progress);
+  CHECK(progress->entries == 1);
+  CHECK(sale.meta("state") == "paused");
+}
+
+TEST_CASE("a sale that its operator resumed is not paused again by who has read the journal only up to there") {
+  PrivateRedis redis;
+  ServedSale sale(redis);
+  CHECK(sale.act("pause") == "ok");
+  REQUIRE(apply_all(sale));
+  for (int i = 0; i < 40; ++i) CHECK(sale.restock("more" + std::to_string(i), 1) == "ok");
+  CHECK(sale.act("resume") == "ok");
+  JournalApplier applier(sale.pool, sale.sink, sale.id);
+  const auto progress = applier.step(soon());
+  REQUIRE(progress);
+  REQUIRE(progress->behind > 0);
+  CHECK(sale.row().state == SaleState::paused);
+  CHECK(sale.meta("state") == "open");
+  REQUIRE(apply_all(applier));
+  CHECK(sale.row().state == SaleState::open);
+  CHECK(sale.meta("state") == "open");
+}
+
 TEST_CASE("an order beyond a buyer's limit is set aside and the sale pauses") {
   PrivateRedis redis;
   ServedSale sale(redis);

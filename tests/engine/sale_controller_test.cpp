@@ -14,6 +14,7 @@
 #include "flashsale/redis.hpp"
 #include "flashsale/stock_gate.hpp"
 #include "sinks/sqlite/sqlite_sink.hpp"
+#include "support/hand_carried_pool.hpp"
 #include "support/private_redis.hpp"
 
 using namespace flashsale;
@@ -554,6 +555,28 @@ TEST_CASE("acts on a Redis that is not there end at the controller's timeout, wi
     CHECK(result.error().effect == Effect::none);
     CHECK(result.error().retryable());
   }
+}
+
+TEST_CASE("an act whose first copy may have been run says unknown, also where Redis refuses the copy after it") {
+  Office office;
+  auto sales = office.controller();
+  check_ok(sales.create(spring()));
+  check_ok(sales.open(kSale));
+  bool lost = false;
+  const auto pool = std::make_shared<HandCarriedPool>([&](const std::vector<Command>& commands) {
+    RoundTrip trip = carry_to(office.redis, commands);
+    if (lost || commands[0][0] != "EVALSHA") return trip;
+    lost = true;
+    office.act_cut_off("close");  // by somebody else, between the two
+    return lost_reply();
+  });
+  SaleController unlucky(pool, office.sink);
+  const auto paused = unlucky.pause(kSale);
+  CHECK(code_of(paused) == ErrorCode::conflict);
+  CHECK(paused.error().effect == Effect::unknown);
+  const auto again = unlucky.pause(kSale);
+  CHECK(code_of(again) == ErrorCode::conflict);
+  CHECK(again.error().effect == Effect::none);
 }
 
 TEST_CASE("a status is phased as the gate answers") {
