@@ -160,7 +160,7 @@ Result<ScriptAnswer> run_script(ConnectionPool& pool, std::string_view sale, Scr
       driver.broken();
       return fail(ErrorCode::protocol, "the script's reply does not carry the call's nonce", Effect::unknown);
     }
-    if (answer.verdict() != "late" || !call.idle_retry) return answer;
+    if (answer.verdict() != "late") return answer;
     if (!driver.again())
       return fail(ErrorCode::timed_out, "Redis had no time for it before the deadline", answer.earlier);
   }

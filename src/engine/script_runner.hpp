@@ -23,9 +23,8 @@ struct ScriptCall {
   std::string_view script;
   std::vector<std::string_view> keys;
   std::vector<std::string> arguments;
-  int not_after_at = -1;   ///< index in `arguments`; -1: the script takes none
-  int nonce_at = 0;        ///< index in `arguments`
-  bool idle_retry = true;  ///< send again after `late`
+  int not_after_at = -1;  ///< index in `arguments`; -1: the script takes none
+  int nonce_at = 0;       ///< index in `arguments`
 };
 
 /// The answer: {nonce, verdict, ...}, its nonce checked.
