@@ -1,6 +1,7 @@
 #include <dirent.h>
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -10,6 +11,8 @@
 #include "redis/connection_conformance.hpp"
 #include "redis/redis_connection.hpp"
 #include "redis/url.hpp"
+#include "support/by_deadline.hpp"
+#include "support/hanging_name.hpp"
 
 namespace flashsale::test {
 namespace {
@@ -219,11 +222,23 @@ TEST_CASE("a name that nobody has, and a port where nobody listens, are disconne
   CHECK(no_port.error().detail.find("127.0.0.1:") != std::string::npos);
 }
 
-TEST_CASE("a name look-up ends by the deadline") {
-  const auto late = Socket::connect({"localhost", 6379, {}}, Deadline::clock::now());
-  REQUIRE_FALSE(late);
-  CHECK(late.error().effect == Effect::none);
-  const auto refused = Socket::connect({"localhost", free_port(), {}}, in(kLong));  // later ones are not held up
+TEST_CASE(
+    "a name look-up that hangs ends by the deadline, holds one thread however often, and holds up no other name") {
+  const HangingName name;
+  for (int i = 0; i < 3; ++i) {
+    const auto late = by_deadline(milliseconds{200}, [](Deadline deadline) {
+      return Socket::connect({HangingName::kHost, 6379, {}}, deadline);
+    });
+    REQUIRE_FALSE(late);
+    CHECK(late.error().code == ErrorCode::timed_out);
+    CHECK(late.error().effect == Effect::none);
+    CHECK(late.error().detail == fmt::format("the look-up of {} took too long", HangingName::kHost));
+  }
+  CHECK(name.look_ups() == 1);
+  const auto refused = by_deadline(kLong, [](Deadline deadline) {
+    return Socket::connect({"localhost", free_port(), {}}, deadline);
+  });
+  REQUIRE_FALSE(refused);
   CHECK(refused.error().code == ErrorCode::disconnected);
 }
 

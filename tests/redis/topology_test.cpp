@@ -14,6 +14,8 @@
 #include "redis/nodes.hpp"
 #include "redis/replica_lag.hpp"
 #include "redis/resp.hpp"
+#include "support/by_deadline.hpp"
+#include "support/hanging_name.hpp"
 #include "support/scripted_server.hpp"
 
 namespace flashsale::test {
@@ -324,9 +326,9 @@ TEST_CASE("nodes that send a slot around end with the deadline, in words") {
   a_port = a.port();
   b_port = b.port();
   auto pool = make_pool("redis+cluster://" + a.address()).value();
-  const auto before = Deadline::clock::now();
-  const auto replies = engine::run_commands(*pool, Role::primary, "spring", {{"GET", "x"}}, in(milliseconds{700}));
-  CHECK(Deadline::clock::now() - before < milliseconds{10'000});
+  const auto replies = by_deadline(milliseconds{700}, [&](Deadline deadline) {
+    return engine::run_commands(*pool, Role::primary, "spring", {{"GET", "x"}}, deadline);
+  });
   REQUIRE_FALSE(replies);
   CAPTURE(replies.error().detail);
   CHECK(replies.error().detail.find("MOVED") == std::string::npos);
@@ -366,11 +368,36 @@ TEST_CASE("a node that answers garbage, or a length of 2 GiB, is an error within
     CAPTURE(bytes);
     ScriptedServer server([&](const auto&) { return std::string(bytes); });
     auto pool = make_pool("redis://:secret@" + server.address()).value();
-    const auto none = pool->acquire(Role::primary, 0, in(milliseconds{300}));
+    const auto none =
+        by_deadline(milliseconds{300}, [&](Deadline deadline) { return pool->acquire(Role::primary, 0, deadline); });
     REQUIRE_FALSE(none);
     CHECK(none.error().effect == Effect::none);
     CHECK_FALSE(none.error().detail.empty());
     CHECK(none.error().detail.find("secret") == std::string::npos);
+  }
+}
+
+TEST_CASE("a name service that hangs is told by the deadline, whatever the topology, and leaves time for other nodes") {
+  const HangingName name;
+  ScriptedServer primary(answers_as_primary());
+  ScriptedServer sentinel(sentinel_of("1", primary, [] { return std::vector<std::uint16_t>(); }));
+  for (const auto& [scheme, other, path] : {std::tuple{"redis", std::string(), ""},
+                                            {"redis+replicas", primary.address(), ""},
+                                            {"redis+sentinel", sentinel.address(), "/shop"},
+                                            {"redis+cluster", std::string(), ""}}) {
+    CAPTURE(scheme);
+    const std::string hangs = fmt::format("{}://:secret@{}:6379", scheme, HangingName::kHost);
+    auto pool = make_pool(hangs + path).value();
+    const auto none =
+        by_deadline(milliseconds{300}, [&](Deadline deadline) { return pool->acquire(Role::primary, 0, deadline); });
+    REQUIRE_FALSE(none);
+    CAPTURE(none.error().detail);
+    CHECK(none.error().effect == Effect::none);
+    CHECK(none.error().detail.find(fmt::format("the look-up of {} took too long", HangingName::kHost)) !=
+          std::string::npos);
+    CHECK(none.error().detail.find("secret") == std::string::npos);
+    if (other.empty()) continue;
+    CHECK(make_pool(hangs + "," + other + path).value()->acquire(Role::primary, 0, in(kLong)));
   }
 }
 

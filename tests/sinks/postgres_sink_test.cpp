@@ -1,37 +1,19 @@
 // What is PostgreSQL's own: a server that may be down, restarted, read-only, locked, spoilt, or another library's.
-#include <dlfcn.h>
-#include <netdb.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
-#include <cstring>
 #include <thread>
 
 #include "flashsale/linked_sinks.hpp"
 #include "redis/silent_port.hpp"
 #include "sinks/sink_conformance.hpp"
+#include "support/by_deadline.hpp"
+#include "support/hanging_name.hpp"
 #include "support/private_postgres.hpp"
 #include "support/private_redis.hpp"
 #include "support/process.hpp"
-
-namespace {
-constexpr char kHangs[] = "name-service-that-hangs.invalid";
-std::atomic<bool> hangs{false};
-}  // namespace
-
-/// In the place of libc's, also for libpq: one name is looked up for as long as `hangs`, half a minute at most.
-extern "C" __attribute__((visibility("default"))) int getaddrinfo(const char* host, const char* service,
-                                                                  const addrinfo* hints, addrinfo** found) {
-  const bool is_numeric_only = hints != nullptr && (hints->ai_flags & AI_NUMERICHOST) != 0;
-  if (host != nullptr && std::strcmp(host, kHangs) == 0 && !is_numeric_only) {
-    for (int i = 0; i < 3000 && hangs; ++i) usleep(10'000);
-    return EAI_AGAIN;
-  }
-  static const auto libc = reinterpret_cast<decltype(&getaddrinfo)>(dlsym(RTLD_NEXT, "getaddrinfo"));
-  return libc(host, service, hints, found);
-}
 
 namespace flashsale::sink_test {
 namespace {
@@ -134,16 +116,29 @@ TEST_CASE("a server that is down is disconnected, and once it is back the same s
 }
 
 TEST_CASE("a name service that hangs is given up at the deadline, and a name that nobody has is disconnected") {
-  hangs = true;
-  const auto begun = std::chrono::steady_clock::now();
-  const auto late = begin_error(open_sink(std::string("postgresql://") + kHangs + "/shop"), Access::write, 200);
-  CHECK(late.code == ErrorCode::timed_out);
-  CHECK(late.effect == Effect::none);
-  CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(20));
-  hangs = false;
+  const test::HangingName name;
+  const std::string url = std::string("postgresql://") + name.kHost + "/shop";
+  const auto late = test::by_deadline(
+      milliseconds{200}, [&](Deadline deadline) { return open_sink(url)->begin(Access::write, deadline); });
+  REQUIRE_FALSE(late);
+  CHECK(late.error().code == ErrorCode::timed_out);
+  CHECK(late.error().effect == Effect::none);
   const auto unknown = begin_error(open_sink("postgresql://no-such-host.invalid/shop"), Access::write, 20'000);
   CHECK(unknown.code == ErrorCode::disconnected);
   CHECK(unknown.detail.find("no-such-host.invalid") != std::string::npos);
+}
+
+TEST_CASE("of several hosts one whose look-up hangs leaves time for the others, wherever it stands") {
+  const test::HangingName name;
+  const std::string folder = shared_postgres().fresh_database();
+  const auto at = folder.find("?host=") + 6;
+  for (const std::string& hosts :
+       {name.kHost + std::string(",localhost,"), std::string("localhost,") + name.kHost + ","}) {
+    std::string url = folder;
+    url.insert(at, hosts);
+    const auto begun = open_sink(url + "&port=1,1,5432")->begin(Access::read, in_ms(6000));
+    CHECK_MESSAGE(begun, (begun ? "" : begun.error().detail));
+  }
 }
 
 TEST_CASE("of several hosts those that nobody has are left out") {

@@ -56,7 +56,8 @@ std::string Target::option(std::string_view keyword) const {
 }
 
 /// Each name once for each of its addresses. One that nobody has is left out, as long as another is there: that may be
-/// the server which took over.
+/// the server which took over. Each gets its share of the time, and connecting the last one: a name service that hangs
+/// must leave some.
 std::vector<Target::Place> Target::look_up(Deadline deadline) const {
   const std::string given = option("hostaddr");
   const auto names = split(option("host")), addresses = split(given), ports = split(option("port"));
@@ -73,7 +74,9 @@ std::vector<Target::Place> Target::look_up(Deadline deadline) const {
       places.push_back({name, given.empty() ? "" : addresses[i], port});
       continue;
     }
-    auto found = util::resolve(name, kUsualPort, deadline);
+    const auto now = Deadline::clock::now();
+    const Deadline share = count == 1 ? deadline : now + (deadline - now) / static_cast<std::int64_t>(count - i + 1);
+    auto found = util::resolve(name, kUsualPort, share);
     if (!found) {
       missed = std::move(found.error());
       continue;
