@@ -115,7 +115,8 @@ class SaleController {
   /// `conflict` if the operation was used with other arguments, or if less than `units` is unsold.
   [[nodiscard]] Result<Done> restock(SaleId sale, ItemId item, std::int64_t units, OperationId operation);
   /// Removes a closed sale from Redis once everything it sold was handed over; its id is never used again where there
-  /// is a sink. `conflict` until then. It is fenced first; cut off there, it is reconciled, and may be retired again.
+  /// is a sink. `conflict` until then. It is fenced first; cut off there, the next `retire` goes on, unless a worker
+  /// has reconciled the sale meanwhile.
   [[nodiscard]] Result<Done> retire(SaleId sale);
 
   /// The sale as Redis has it, from a replica where one is fit. One or two round trips.

@@ -58,12 +58,12 @@ Result<Done> retire_sale(const ControlledSale& sale) {
   if (!row) return unexpected(std::move(row.error()));
   if (*row && (*row)->state == SaleState::retired) return call_retire(sale, "0", (*row)->uuid, "retired");
 
-  const auto meta = read_sale(sale);
+  // A retire that died behind its fence left the sale closed to others, as a reconcile does; retire.lua tells the two
+  // apart.
+  const auto meta = read_sale_to_change(sale, core::Rebuilding::read);
   if (!meta) return unexpected(meta.error());
   const std::string epoch = std::to_string(meta->epoch);
   if (meta->queue == QueueMode::list) return call_retire(sale, epoch, meta->uuid, "");
-
-  if (auto same_sink = read_sale_to_change(sale); !same_sink) return unexpected(std::move(same_sink.error()));
   if (auto retired = retire_row(sale, epoch); !retired) return retired;
   util::crash_point("retire.row");
   return call_retire(sale, epoch, meta->uuid, "retired");

@@ -43,8 +43,8 @@ Result<core::SaleMeta> read_sale(const ControlledSale& sale, core::Rebuilding re
   return unexpected(error_of_verdict(sale, (*replies)[1].integer != 0 ? "fenced" : "absent"));
 }
 
-Result<core::SaleMeta> read_sale_to_change(const ControlledSale& sale) {
-  auto meta = read_sale(sale);
+Result<core::SaleMeta> read_sale_to_change(const ControlledSale& sale, core::Rebuilding rebuilding) {
+  auto meta = read_sale(sale, rebuilding);
   if (!meta || meta->queue == QueueMode::list) return meta;
   if (!sale.sink)
     return fail(ErrorCode::unsupported,

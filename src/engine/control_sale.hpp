@@ -37,7 +37,8 @@ Result<core::SaleMeta> read_sale(const ControlledSale& sale, core::Rebuilding re
 
 /// The same, for an act that ends in the database: in journal mode `unsupported` without a sink, `conflict` if
 /// the sale's orders go to another one, or if its create was cut off.
-Result<core::SaleMeta> read_sale_to_change(const ControlledSale& sale);
+Result<core::SaleMeta> read_sale_to_change(const ControlledSale& sale,
+                                           core::Rebuilding rebuilding = core::Rebuilding::refuse);
 
 /// Why Redis has no such sale: `lost` if the database says that it should, else not_found.
 Error no_such_sale(const ControlledSale& sale);

@@ -486,6 +486,23 @@ TEST_CASE("retire that was cut off behind the database is finished by the next")
   CHECK(office.redis.command({"DBSIZE"}).integer == 0);
 }
 
+TEST_CASE("a sale that is being reconciled is not retired") {
+  Office office;
+  auto sales = office.controller();
+  check_ok(sales.create(spring()));
+  check_ok(sales.close(kSale));
+  SUBCASE("the database says so") {
+    office.change_row([](SaleRow& row) { row.rec_uuid = "somebody"; });
+    CHECK(code_of(sales.retire(kSale)) == ErrorCode::conflict);
+  }
+  SUBCASE("Redis says so") {
+    office.redis.command({"HSET", office.keys.meta, "rec", "2 somebody"});
+    CHECK(code_of(sales.retire(kSale)) == ErrorCode::refused);
+  }
+  CHECK(office.row().state == SaleState::closed);
+  CHECK(office.redis.command({"EXISTS", office.keys.meta, office.keys.buyers, office.keys.journal}).integer == 3);
+}
+
 TEST_CASE("retire that was cut off before the database is undone by a reconcile, and confirms go on") {
   Office office;
   auto sales = office.controller();
