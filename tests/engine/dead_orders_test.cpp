@@ -2,46 +2,29 @@
 #include <doctest/doctest.h>
 
 #include "core/keyspace.hpp"
-#include "engine/journal_applier.hpp"
 #include "engine/reconcile.hpp"
 #include "engine/settle.hpp"
 #include "flashsale/sale_controller.hpp"
-#include "support/served_sale.hpp"
+#include "support/oversold.hpp"
 
 using namespace flashsale;
 using namespace flashsale::test;
 
 namespace {
 
-/// Three units for sale and five sold: the last two were set aside as OVERSOLD, and the sale was paused.
-struct Oversold {
-  explicit Oversold(std::int64_t hold_ms = 0) : sale(redis, terms(hold_ms)), sales(sale.pool, sale.sink) {
-    redis.command({"HSET", core::Keys(sale.id).meta, "total:1", "5"});
-    sale.sell_to_crowd("a", 5, 5);
-    REQUIRE(engine::apply_until(sale.pool, sale.sink, sale.id, {1, 1}, soon()));
-    redis.command({"HSET", core::Keys(sale.id).meta, "total:1", "3"});
-    REQUIRE(sale.dead().size() == 2);
-  }
-  static ServedTerms terms(std::int64_t hold_ms) {
-    ServedTerms terms;
-    terms.items = {{"shoe", 3, 5, 0}};
-    terms.hold_ms = hold_ms;
-    return terms;
-  }
-  OrderId dead_id(std::size_t i) { return sale.dead().at(i).order.id; }
-  std::string record(const std::string& buyer) { return sale.hash(core::Keys(sale.id).buyers)[buyer]; }
+/// The operator of a sale that was oversold.
+struct Operated : Oversold {
+  using Oversold::Oversold;
   ErrorCode code_of(const Result<Done>& result) { return result ? ErrorCode{} : result.error().code; }
 
-  PrivateRedis redis;
-  ServedSale sale;
-  SaleController sales;
+  SaleController sales{sale.pool, sale.sink};
 };
 
 }  // namespace
 
 TEST_SUITE("engine/dead_orders") {
   TEST_CASE("a dead order is retried once its cause is gone, and is reserved again, however often it is asked") {
-    Oversold o;
+    Operated o;
     const OrderId order = o.dead_id(0);
     const auto too_early = o.sales.dead_retry(SaleId{o.sale.id}, order);
     CHECK(o.code_of(too_early) == ErrorCode::conflict);
@@ -59,7 +42,7 @@ TEST_SUITE("engine/dead_orders") {
   }
 
   TEST_CASE("an order set aside by a worker that died before it told Redis is told of before it is decided about") {
-    Oversold o;
+    Operated o;
     const OrderId order = o.dead_id(1);
     // As if settle had not run: Redis still has it as reserved, and the database knows that it was not told.
     const core::Keys keys(o.sale.id);
@@ -82,7 +65,7 @@ TEST_SUITE("engine/dead_orders") {
   }
 
   TEST_CASE("a dropped order gives its units and its buyer's limit back once, and cannot be retried") {
-    Oversold o;
+    Operated o;
     const OrderId order = o.dead_id(1);
     for (int i = 0; i < 3; ++i) CHECK(o.sales.dead_drop(SaleId{o.sale.id}, order));
     CHECK(o.sale.meta("booked:1") == "4");
@@ -95,7 +78,7 @@ TEST_SUITE("engine/dead_orders") {
   }
 
   TEST_CASE("a unit that a drop frees is sold again, once the sale goes on") {
-    Oversold o;
+    Operated o;
     REQUIRE(o.sales.restock(SaleId{o.sale.id}, ItemId{"shoe"}, 1, OperationId{"one"}));
     REQUIRE(o.sales.resume(SaleId{o.sale.id}));
     CHECK(eventually([&] { return o.sale.sell({{"new", "click"}}) == "s"; }));
@@ -107,7 +90,7 @@ TEST_SUITE("engine/dead_orders") {
   }
 
   TEST_CASE("in a sale with holds a retried order is held anew, and a dropped one not at all") {
-    Oversold o(3'600'000);
+    Operated o(3'600'000);
     const core::Keys keys(o.sale.id);
     CHECK(o.sale.meta("held") == "3");
     REQUIRE(o.sales.restock(SaleId{o.sale.id}, ItemId{"shoe"}, 1, OperationId{"one"}));
@@ -120,7 +103,7 @@ TEST_SUITE("engine/dead_orders") {
   }
 
   TEST_CASE("what was decided outlives Redis: a rebuild brings retried orders, dropped and dead ones back as such") {
-    Oversold o;
+    Operated o;
     REQUIRE(o.sales.dead_drop(SaleId{o.sale.id}, o.dead_id(0)));
     o.redis.command({"FLUSHALL"});
     REQUIRE(engine::reconcile(o.sale.pool, o.sale.sink, o.sale.id, soon()));
@@ -135,7 +118,7 @@ TEST_SUITE("engine/dead_orders") {
   }
 
   TEST_CASE("an order decided about just as a worker tells of its death is told of the decision in the end") {
-    Oversold o;
+    Operated o;
     DeadRow stale = o.sale.dead().at(1);
     REQUIRE(o.sales.dead_drop(SaleId{o.sale.id}, stale.order.id));
     auto late = o.sale.sink->begin(OrderSink::Access::write, soon());
@@ -151,7 +134,7 @@ TEST_SUITE("engine/dead_orders") {
   }
 
   TEST_CASE("who is no dead order, or has no database, is told so") {
-    Oversold o;
+    Operated o;
     CHECK(o.code_of(o.sales.dead_retry(SaleId{o.sale.id}, {{1, 1}, 0})) == ErrorCode::not_found);
     CHECK(o.code_of(o.sales.dead_drop(SaleId{o.sale.id}, {{9, 9}, 9})) == ErrorCode::not_found);
     CHECK(o.code_of(o.sales.dead_drop(SaleId{"winter"}, {{1, 1}, 0})) == ErrorCode::not_found);

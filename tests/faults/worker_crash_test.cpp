@@ -1,11 +1,8 @@
 // A worker killed at any of its named points loses no order and doubles none: the next one finishes what it began.
 #include <doctest/doctest.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
 
 #include "core/keyspace.hpp"
-#include "flashsale/order_worker.hpp"
+#include "faults/crash.hpp"
 #include "flashsale/stock_gate.hpp"
 #include "support/served_sale.hpp"
 
@@ -13,28 +10,6 @@ using namespace flashsale;
 using namespace flashsale::test;
 
 namespace {
-
-/// Runs crash_worker and returns the signal that ended it; 0: it came to its end.
-int run_until_crash(ServedSale& sale, const std::string& point) {
-  const std::string program = std::string(FLASHSALE_BIN_DIR) + "/crash_worker";
-  std::string url = sale.redis().url(), db = sale.db_url(), id = sale.id, name = program;
-  std::string wanted = "FLASHSALE_CRASH_AT=" + point;
-  char* arguments[] = {name.data(), url.data(), db.data(), id.data(), nullptr};
-  char* environment[] = {wanted.data(), nullptr};
-  pid_t pid = 0;
-  REQUIRE(posix_spawn(&pid, program.c_str(), nullptr, nullptr, arguments, environment) == 0);
-  int status = 0;
-  REQUIRE(waitpid(pid, &status, 0) == pid);
-  return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-}
-
-void finish_with_a_healthy_worker(ServedSale& sale) {
-  OrderWorker worker(sale.pool, sale.sink, {}, {sale.id});
-  const auto drained = worker.drain(soon());
-  CHECK_MESSAGE(drained, (drained ? std::string() : to_string(drained.error())));
-  CHECK(sale.watermark_in_redis() == sale.row().watermark);
-  CHECK(sale.row().rec_uuid.empty());
-}
 
 /// The claim's holder is dead: nobody needs to wait until its silence shows.
 void age_claim(ServedSale& sale) {
@@ -51,9 +26,9 @@ TEST_CASE("a worker killed anywhere between reading and settling loses and doubl
     PrivateRedis redis;
     ServedSale sale(redis);
     sale.sell_to_crowd("early", 30);
-    CHECK(run_until_crash(sale, point) == SIGKILL);
+    CHECK(is_worker_killed(sale, point));
     sale.sell_to_crowd("late", 30);
-    CHECK(run_until_crash(sale, point) == SIGKILL);
+    CHECK(is_worker_killed(sale, point));
     finish_with_a_healthy_worker(sale);
     sale.check_database();
     CHECK(sale.orders().size() == 60);
@@ -70,7 +45,7 @@ TEST_CASE("a worker killed around telling of a dead order leaves it told once") 
     ServedSale sale(redis, terms);
     redis.command({"HSET", core::Keys(sale.id).meta, "total:1", "5"});
     sale.sell_to_crowd("a", 5);
-    CHECK(run_until_crash(sale, point) == SIGKILL);
+    CHECK(is_worker_killed(sale, point));
     finish_with_a_healthy_worker(sale);
     CHECK(sale.orders().size() == 4);
     REQUIRE(sale.dead().size() == 1);
@@ -118,7 +93,7 @@ TEST_CASE("a worker killed anywhere around a release undersells until the next o
       REQUIRE(released);
       CHECK(released->outcome == Outcome::released);
     }
-    CHECK(run_until_crash(sale, point) == SIGKILL);
+    CHECK(is_worker_killed(sale, point));
     CHECK(std::stoi(sale.meta("booked:1")) >= 2);
     finish_with_a_healthy_worker(sale);
     check_two_came_back(sale);
@@ -141,7 +116,7 @@ TEST_CASE("a worker killed around a sweep expires each hold once") {
       const auto looked = gate.resolve(order_of("a1"));
       return looked && looked->outcome == Outcome::expired;
     }));
-    CHECK(run_until_crash(sale, point) == SIGKILL);
+    CHECK(is_worker_killed(sale, point));
     finish_with_a_healthy_worker(sale);
     finish_with_a_healthy_worker(sale);  // whatever the first one swept is carried and freed
     CHECK(uncredited(sale) == 0);
@@ -164,7 +139,7 @@ TEST_CASE("a reconcile killed anywhere is finished by the next, with every order
     sale.sell_to_crowd("surviving", 20);
     redis.command({"HSET", core::Keys(sale.id).meta, "hist", "0123"});
     CHECK(sale.sell({{"nobody", "click"}}) == "fenced");
-    CHECK(run_until_crash(sale, point) == SIGKILL);
+    CHECK(is_worker_killed(sale, point));
     // Once reopened it sells, whether or not the one who reopened it lives.
     const bool reopened = sale.meta("rec").empty() && sale.meta("hist").size() == 40;
     if (reopened)
@@ -204,7 +179,7 @@ TEST_CASE("a reconcile killed anywhere around receipts brings each order back on
     redis.command({"FLUSHALL"});
     const Call late{SaleId{sale.id}, ItemId{"shoe"}, BuyerId{"late"}, RequestId{"click"}};
     CHECK(gate.reserve(late)->outcome == Outcome::paused);  // from here on it looks at the database often
-    CHECK(run_until_crash(sale, point) == SIGKILL);
+    CHECK(is_worker_killed(sale, point));
     age_claim(sale);
     finish_with_a_healthy_worker(sale);
     sale.check_database();

@@ -45,9 +45,9 @@ std::string room_of(const std::string& include) {
   return slash != std::string::npos && rooms.count(room) > 0 ? room : "";
 }
 
-/// The crash points of `prefix` that a source names.
-std::set<std::string> crash_points(const std::string& text, const std::string& prefix) {
-  const std::regex point("\"(" + prefix + "\\.[a-z_]+)\"");
+/// The names of crash points in a source: all that `before` is before.
+std::set<std::string> crash_points(const std::string& text, const std::string& before) {
+  const std::regex point(before + R"re("([a-z_]+\.[a-z_]+)")re");
   std::set<std::string> found;
   for (std::sregex_iterator it(text.begin(), text.end(), point), end; it != end; ++it) found.insert((*it)[1]);
   return found;
@@ -73,14 +73,13 @@ TEST_SUITE("tidy") {
       CHECK(urls(manual) == list);
   }
 
-  TEST_CASE("a test kills a worker at every point that has a name") {
-    const std::string test = read(kRoot / "tests/faults/worker_crash_test.cpp");
-    for (const char* const prefix : {"worker", "reconcile"}) {
-      std::set<std::string> named;
-      for (const auto& file : sources("src/engine")) named.merge(crash_points(read(file), prefix));
-      CHECK(named.size() >= 9);
-      CHECK(named == crash_points(test, prefix));
-    }
+  TEST_CASE("a test kills a worker or a controller at every point that has a name") {
+    std::set<std::string> named, killed_at;
+    for (const auto& file : sources("src")) named.merge(crash_points(read(file), "crash_point\\("));
+    for (const char* const whom : {"worker", "controller"})
+      killed_at.merge(crash_points(read(kRoot / "tests/faults" / (std::string(whom) + "_crash_test.cpp")), ""));
+    CHECK(named.size() >= 25);
+    CHECK(named == killed_at);
   }
 
   TEST_CASE("no room looks up: util <- core <- engine, core <- redis, core <- sinks") {
