@@ -2,8 +2,11 @@
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <map>
+#include <memory>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -23,8 +26,17 @@ struct Settings {
   std::uint16_t edge = 0, origin = 0;
   std::string sale = "spring", item = "sneaker", keys;
   std::uint32_t buyers = 20'000, refreshers = 1'000;
-  int phase_s = 5;
+  int phase_s = 5, patience_s = 60;
 };
+
+constexpr std::size_t kAtOnce = 2'000;  // buyers under way
+
+/// What an answer says in its body; empty: it does not say it.
+std::string member(const Heard& heard, const char* name) {
+  const Json body = Json::parse(heard.body, nullptr, false);
+  const auto found = body.is_object() ? body.find(name) : body.end();
+  return found != body.end() && found->is_string() ? found->get<std::string>() : std::string{};
+}
 
 /// Requests of one phase, by status.
 struct Count {
@@ -34,6 +46,11 @@ struct Count {
     ++by_status[status];
     ++total;
   }
+};
+
+struct Winner {
+  std::uint32_t buyer = 0;
+  std::string order;
 };
 
 class Crowd {
@@ -46,9 +63,8 @@ class Crowd {
     refresh();
     buy();
     ask_again();
-    std::this_thread::sleep_for(seconds{2});  // the feed's next frame has it all
-    report(before, read_feed(s_.origin, s_.sale));
-    return wrong_ ? 1 : 0;
+    report(before, settled_feed(before));
+    return wrong_.empty() ? 0 : 1;
   }
 
  private:
@@ -105,43 +121,61 @@ class Crowd {
     if (count.by_status[200] < count.total * 999 / 1000) wrong("the page was refused to some who refreshed");
   }
 
-  // Phase 2: everybody buys at once, and retries with the same key what was not answered.
+  // Phase 2: everybody wants to buy from the opening on; kAtOnce are under way at a time, and a buyer's time counts
+  // from when it was sent. Who was not answered retries with the same key.
   void buy() {
     const Json before = await_opening();
     Count count;
     Times times;
     std::map<std::string, std::uint64_t> outcomes;
     const auto since = Clock::now();
+    const auto until = since + seconds{s_.patience_s};
     std::uint32_t started = 0;
     const auto next = [&]() -> std::optional<Client> {
       if (started == s_.buyers) return std::nullopt;
       const auto buyer = started++;
       const std::string request =
           to_request("POST", sale_path_ + "/orders", token(buyer), key(buyer), R"({"item":")" + s_.item + R"("})");
-      auto tries = std::make_shared<int>(0);
-      return Client{buyer, request,
-                    [&, buyer, request, tries](const Heard& heard, milliseconds& pause) -> std::optional<std::string> {
-                      count.add(heard.status);
-                      const bool again = heard.status == 0 || heard.status == 429 || heard.status == 503;
-                      if (again && ++*tries < 20) {
-                        pause = milliseconds{100 + (buyer % 10) * 20};
-                        return request;
-                      }
-                      const Json body = Json::parse(heard.body, nullptr, false);
-                      const auto name = body.is_object() ? body.value("outcome", body.value("code", "?")) : "nothing";
-                      ++outcomes[name];
-                      if (heard.status == 200 || heard.status == 201) winners_.push_back(buyer);
-                      return std::nullopt;
-                    }};
+      return Client{
+          buyer, request, [&, buyer, request](const Heard& heard, milliseconds& pause) -> std::optional<std::string> {
+            count.add(heard.status);
+            const bool again = heard.status == 0 || heard.status == 202 || heard.status == 429 || heard.status == 503;
+            if (again && Clock::now() < until) {
+              pause = milliseconds{100 + (buyer % 10) * 20};
+              return request;
+            }
+            const bool won = heard.status == 200 || heard.status == 201;
+            const auto name = member(heard, won ? "outcome" : "code");
+            ++outcomes[name.empty() ? "nothing" : name];
+            if (won) win(buyer, member(heard, "order"));
+            return std::nullopt;
+          }};
     };
-    crowd::run(s_.edge, 2'000, next, since + seconds{120}, times);
+    crowd::run(s_.edge, kAtOnce, next, until + seconds{10}, times);
     std::string text;
     for (const auto& [name, number] : outcomes) text += std::to_string(number) + " " + name + ", ";
-    say("buy", count, times, Clock::now() - since, text.substr(0, text.size() - 2));
+    text += std::to_string(std::min<std::size_t>(kAtOnce, s_.buyers)) + " at a time";
+    say("buy", count, times, Clock::now() - since, text);
     count_batches(before, read_feed(s_.origin, s_.sale), Clock::now() - since);
+    judge(outcomes);
+  }
+
+  /// A winner's order is its own, and it is told which.
+  void win(std::uint32_t buyer, const std::string& order) {
+    if (order.empty() || !orders_.insert(order).second)
+      wrong("buyer-" + std::to_string(buyer) + " won the order '" + order + "', which is none or another's");
+    winners_.push_back({buyer, order});
+  }
+
+  /// Every buyer heard what became of it; that nobody could tell is no such answer.
+  void judge(const std::map<std::string, std::uint64_t>& outcomes) {
     std::uint64_t told = 0;
-    for (const auto& [name, number] : outcomes) told += number;
-    if (told != s_.buyers) wrong("some buyers never heard an answer");
+    for (const auto& [name, number] : outcomes) {
+      told += number;
+      if (name != "reserved" && name != "already_reserved" && name != "sold_out")
+        wrong(std::to_string(number) + " buyers ended with '" + name + "'");
+    }
+    if (told != s_.buyers) wrong(std::to_string(s_.buyers - told) + " buyers never heard an answer");
   }
 
   // A batch that sells makes one entry of the journal, and before the sell-out every batch of new buyers sells. Those
@@ -169,53 +203,104 @@ class Crowd {
 
   // Phase 3: winners ask for their order again and again; then a tenth cancels and the others pay.
   void ask_again() {
-    Count polls, acts;
-    Times times, act_times;
+    Count polls;
+    Times times;
     const auto since = Clock::now();
     const auto until = since + seconds{s_.phase_s};
+    std::set<std::uint32_t> seen;
     const auto passed = at_origin([&] {
       std::size_t started = 0;
       const auto next = [&]() -> std::optional<Client> {
         if (started == winners_.size()) return std::nullopt;
-        const auto buyer = winners_[started++];
-        const std::string request = to_request("GET", order_path(buyer), token(buyer));
-        return Client{buyer, request,
+        const Winner& winner = winners_[started++];
+        const std::string request = to_request("GET", order_path(winner.buyer), token(winner.buyer));
+        return Client{winner.buyer, request,
                       [&, request](const Heard& heard, milliseconds& pause) -> std::optional<std::string> {
                         polls.add(heard.status);
+                        if (heard.status == 200 && is_of(winner, heard)) seen.insert(winner.buyer);
                         if (Clock::now() >= until) return std::nullopt;
                         if (heard.status != 200) pause = milliseconds{200};
                         return request;
                       }};
       };
-      crowd::run(s_.edge, 2'000, next, until + seconds{10}, times);
+      crowd::run(s_.edge, kAtOnce, next, until + seconds{10}, times);
     });
     say("ask", polls, times, Clock::now() - since,
         "the origin answered " + std::to_string(passed) + " of them (" + percent(passed, polls.total) + ")");
-    const auto settled = Clock::now();
+    if (seen.size() != winners_.size())
+      wrong(std::to_string(winners_.size() - seen.size()) + " winners were never shown their order");
+    settle();
+  }
+
+  void settle() {
+    Count acts;
+    Times times;
+    const auto since = Clock::now();
+    const auto until = since + seconds{s_.patience_s};
     std::size_t started = 0;
     const auto next = [&]() -> std::optional<Client> {
       if (started == winners_.size()) return std::nullopt;
       const bool cancels = started % 10 == 0;
-      const auto buyer = winners_[started++];
-      const std::string request = cancels ? to_request("DELETE", order_path(buyer), token(buyer))
-                                          : to_request("POST", order_path(buyer) + "/confirm", token(buyer));
-      auto tries = std::make_shared<int>(0);
-      return Client{
-          buyer, request,
-          [&, request, tries, cancels](const Heard& heard, milliseconds& pause) -> std::optional<std::string> {
-            acts.add(heard.status);
-            if (heard.status != 200 && ++*tries < 20) {
-              pause = milliseconds{200};
-              return request;
-            }
-            if (heard.status == 200) ++(cancels ? cancelled_ : paid_);
-            return std::nullopt;
-          }};
+      const Winner& winner = winners_[started++];
+      const auto path = order_path(winner.buyer);
+      const std::string request = cancels ? to_request("DELETE", path, token(winner.buyer))
+                                          : to_request("POST", path + "/confirm", token(winner.buyer));
+      return Client{winner.buyer, request,
+                    [&, request, cancels](const Heard& heard, milliseconds& pause) -> std::optional<std::string> {
+                      acts.add(heard.status);
+                      if (heard.status != 200 && Clock::now() < until) {
+                        pause = milliseconds{200};
+                        return request;
+                      }
+                      if (heard.status == 200 && is_of(winner, heard)) ++(cancels ? cancelled_ : paid_);
+                      return std::nullopt;
+                    }};
     };
-    crowd::run(s_.edge, 200, next, settled + seconds{60}, act_times);
-    say("settle", acts, act_times, Clock::now() - settled,
+    crowd::run(s_.edge, 200, next, until + seconds{10}, times);
+    say("settle", acts, times, Clock::now() - since,
         std::to_string(paid_) + " paid, " + std::to_string(cancelled_) + " cancelled");
     if (paid_ + cancelled_ != winners_.size()) wrong("some winners could neither pay nor cancel");
+  }
+
+  bool is_of(const Winner& winner, const Heard& heard) {
+    const auto order = member(heard, "order");
+    if (order == winner.order) return true;
+    wrong("buyer-" + std::to_string(winner.buyer) + " won the order " + winner.order + " and was then told of '" +
+          order + "'");
+    return false;
+  }
+
+  /// The feed once it says what the buyers were told, or what it says when patience is over.
+  Json settled_feed(const Json& before) {
+    const auto until = Clock::now() + seconds{s_.patience_s};
+    for (;;) {
+      Json feed = read_feed(s_.origin, s_.sale);
+      if (differences(before, feed).empty() || Clock::now() >= until) return feed;
+    }
+  }
+
+  /// What the operator's feed, which is Redis' and the database's word, says otherwise than the buyers.
+  std::vector<std::string> differences(const Json& before, const Json& after) const {
+    std::vector<std::string> found;
+    const auto same = [&](const std::string& what, const Json& has, std::uint64_t wanted) {
+      if (has != wanted)
+        found.push_back(what + ": " + has.dump() + ", and by what buyers heard " + std::to_string(wanted));
+    };
+    const auto item = std::find_if(after["items"].begin(), after["items"].end(),
+                                   [&](const Json& row) { return row["item"] == s_.item; });
+    if (item == after["items"].end()) return {"the sale has no item " + s_.item};
+    const auto total = (*item)["total"].get<std::uint64_t>();
+    same("orders won", winners_.size(), std::min<std::uint64_t>(total, s_.buyers));
+    same("orders in the database", grown(before, after, "database", "arrived"), winners_.size());
+    same("units confirmed", (*item)["confirmed"], paid_);
+    same("units held", (*item)["held"], 0);
+    same("units available", (*item)["available"], total - std::min<std::uint64_t>(total, paid_));
+    same("entries not in the database", after["lag"], 0);
+    return found;
+  }
+
+  static std::uint64_t grown(const Json& before, const Json& after, const char* layer, const char* what) {
+    return after["funnel"][layer][what].get<std::uint64_t>() - before["funnel"][layer][what].get<std::uint64_t>();
   }
 
   std::string order_path(std::uint32_t buyer) const { return sale_path_ + "/orders/" + key(buyer); }
@@ -229,38 +314,33 @@ class Crowd {
 
   void report(const Json& before, const Json& after) {
     std::printf("\n%-10s %12s %14s %8s\n", "layer", "arrived", "answered here", "share");
-    const std::uint64_t all = after["funnel"]["edge"]["arrived"].get<std::uint64_t>() -
-                              before["funnel"]["edge"]["arrived"].get<std::uint64_t>();
+    const auto all = grown(before, after, "edge", "arrived");
     for (const char* layer : {"edge", "admission", "view", "redis", "journal", "database"}) {
-      const auto grown = [&](const char* what) {
-        return after["funnel"][layer][what].get<std::uint64_t>() - before["funnel"][layer][what].get<std::uint64_t>();
-      };
-      std::printf("%-10s %12llu %14llu %8s\n", layer, static_cast<unsigned long long>(grown("arrived")),
-                  static_cast<unsigned long long>(grown("answered")), percent(grown("answered"), all).c_str());
+      const auto arrived = grown(before, after, layer, "arrived"), answered = grown(before, after, layer, "answered");
+      std::printf("%-10s %12llu %14llu %8s\n", layer, static_cast<unsigned long long>(arrived),
+                  static_cast<unsigned long long>(answered), percent(answered, all).c_str());
     }
-    for (const auto& item : after["items"]) {
-      if (item["item"] != s_.item) continue;
-      std::printf("\n%s: %s of %s confirmed, %s held, %s available\n", s_.item.c_str(),
-                  item["confirmed"].dump().c_str(), item["total"].dump().c_str(), item["held"].dump().c_str(),
-                  item["available"].dump().c_str());
-      const auto total = item["total"].get<std::uint64_t>();
-      if (winners_.size() != std::min<std::uint64_t>(total, s_.buyers))
-        wrong(std::to_string(winners_.size()) + " orders were won of " + std::to_string(total) + " units");
-    }
-    std::printf(wrong_ ? "The sale was WRONG.\n" : "Every buyer has one answer, every unit one buyer.\n");
+    for (const auto& item : after["items"])
+      if (item["item"] == s_.item)
+        std::printf("\n%s: %s of %s confirmed, %s held, %s available\n", s_.item.c_str(),
+                    item["confirmed"].dump().c_str(), item["total"].dump().c_str(), item["held"].dump().c_str(),
+                    item["available"].dump().c_str());
+    for (const auto& difference : differences(before, after)) wrong(difference);
+    std::printf(wrong_.empty() ? "Every buyer has one answer, every unit one buyer.\n" : "The sale was WRONG.\n");
   }
 
+  /// Each defect once, and not every one of thousands.
   void wrong(const std::string& what) {
-    wrong_ = true;
-    std::printf("WRONG: %s\n", what.c_str());
+    if (wrong_.size() < 20 && wrong_.insert(what).second) std::printf("WRONG: %s\n", what.c_str());
   }
 
   Settings s_;
   server::Tokens tokens_;
   std::string sale_path_;
-  std::vector<std::uint32_t> winners_;
+  std::vector<Winner> winners_;
+  std::set<std::string> orders_;  // of the winners
   std::uint64_t paid_ = 0, cancelled_ = 0;
-  bool wrong_ = false;
+  std::set<std::string> wrong_;
 };
 
 }  // namespace
@@ -278,6 +358,9 @@ int main(int argc, char** argv) {
   app.add_option("--buyers", s.buyers)->check(CLI::Range(1, 1'000'000))->capture_default_str();
   app.add_option("--refreshers", s.refreshers)->check(CLI::Range(1, 20'000))->capture_default_str();
   app.add_option("--phase-seconds", s.phase_s)->check(CLI::Range(1, 60))->capture_default_str();
+  app.add_option("--patience-seconds", s.patience_s, "How long a buyer retries, and the database may take")
+      ->check(CLI::Range(1, 600))
+      ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
