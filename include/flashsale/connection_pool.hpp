@@ -74,8 +74,8 @@ class ConnectionPool {
 
   /// Makes sure that the next lease of the primary for `slot` goes to the one that the topology agrees on: a majority
   /// of all sentinels, or two nodes of a cluster, each counted once, by its MYID. A reconcile asks for it before it
-  /// closes a gate, so that it never works on a primary that was cut off. Without either there is nothing to do.
-  /// Blocks until `deadline` at most; a few round trips to each of those asked.
+  /// closes a gate, once it is closed and before it opens it, so that it never works on a primary that was cut off.
+  /// Without either there is nothing to do. Blocks until `deadline` at most; a few round trips to each of those asked.
   /// Errors, all with effect none: disconnected (the detail says who named whom), closed, forked.
   virtual Result<Done> confirm_primary(std::uint16_t slot, Deadline deadline) {
     (void)slot;

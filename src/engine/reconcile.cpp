@@ -67,14 +67,16 @@ class Reconciler {
   using Stage = Result<Went> (Reconciler::*)();
 
   Result<Went> attempt() {
-    for (const Stage stage : {&Reconciler::claim, &Reconciler::close, &Reconciler::drain, &Reconciler::collect,
-                              &Reconciler::rebuild, &Reconciler::reopen, &Reconciler::finish}) {
+    for (const Stage stage :
+         {&Reconciler::confirm, &Reconciler::claim, &Reconciler::close, &Reconciler::confirm, &Reconciler::drain,
+          &Reconciler::collect, &Reconciler::rebuild, &Reconciler::confirm, &Reconciler::reopen, &Reconciler::finish}) {
       auto went = (this->*stage)();
       if (!went || *went != Went::on) return went;
     }
     return Went::on;
   }
 
+  Result<Went> confirm();
   Result<Went> claim();
   Result<Went> close();
   Result<Went> drain();
@@ -122,6 +124,16 @@ class Reconciler {
   std::uint64_t epoch_left_out_ = 0;
 };
 
+/// Step 1, and again before the first and the last that cannot be taken back: drained entries and the new watermark. A
+/// primary that was killed may come back empty while the others are still being asked, or while it is rebuilt, and its
+/// replica, which has what was told at level `replicas`, be promoted meanwhile. Each next step finds out by itself
+/// whether it is at the node whose gate was closed.
+Result<Went> Reconciler::confirm() {
+  if (auto agreed = pool_.confirm_primary(core::slot_of(sale_), call_deadline()); !agreed)
+    return again(std::move(agreed.error().detail));
+  return Went::on;
+}
+
 /// Steps 1 and 2. Nothing is written for a sale that is in order, or that only the operator may reopen.
 Result<Went> Reconciler::claim() {
   auto id = sink_.id(call_deadline());
@@ -132,8 +144,6 @@ Result<Went> Reconciler::claim() {
   if (!*before) return fail(ErrorCode::not_found, fmt::format("{} has no sale {}", sink_.describe(), sale_));
   if (const SaleState state = (*before)->state; state == SaleState::creating || state == SaleState::retired)
     return fail(ErrorCode::conflict, fmt::format("sale {} is {}: it is not to be in Redis", sale_, name(state)));
-  if (auto agreed = pool_.confirm_primary(core::slot_of(sale_), call_deadline()); !agreed)
-    return again(std::move(agreed.error().detail));
   auto side = look_at(pool_, sale_, {{}, 0, /*newest=*/true}, call_deadline());
   if (!side) return tl::unexpected<Error>(std::move(side.error()));
   return take(**before, *side);

@@ -117,6 +117,10 @@ Result<Done> Pool::confirm_primary(std::uint16_t slot, Deadline deadline) try {
   if (!map) return tl::unexpected<Error>(std::move(map.error()));
   lock.lock();
   adopt_map(*map);
+  // One of those who agree is asked first from now on: a sentinel that has not heard of a failover would undo it.
+  auto& asked = state_->directory.whom;
+  const auto teller = std::find(asked.begin(), asked.end(), map->teller);
+  if (teller != asked.end()) std::rotate(asked.begin(), teller, asked.end());
   state_->directory.in_doubt = false;
   lock.unlock();
   state_->changed.notify_all();

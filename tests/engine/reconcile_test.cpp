@@ -3,11 +3,13 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <thread>
 
 #include "core/keyspace.hpp"
 #include "core/scripts.hpp"
 #include "engine/journal_applier.hpp"
+#include "flashsale/redis.hpp"
 #include "support/served_sale.hpp"
 
 using namespace flashsale;
@@ -51,7 +53,50 @@ Reply run(ServedSale& sale, std::string_view script, const std::vector<std::stri
   return sale.redis().command(command);
 }
 
+/// The primary that was agreed on at first was killed and is back, empty, when it is used; from the next question on
+/// it is its promoted replica.
+class FailedOver : public ConnectionPool {
+ public:
+  FailedOver(const PrivateRedis& empty, const PrivateRedis& promoted)
+      : empty_(make_pool(empty.url()).value()), promoted_(make_pool(promoted.url()).value()) {}
+
+  Result<Lease> acquire(Role role, std::uint16_t slot, Deadline deadline) override {
+    return (questions_ < 2 ? empty_ : promoted_)->acquire(role, slot, deadline);
+  }
+  Result<Done> confirm_primary(std::uint16_t, Deadline) override {
+    ++questions_;
+    return Done{};
+  }
+  void report(Connection*, Heard, std::string_view) override {}
+  void give_back(Connection*) override {}
+
+ private:
+  const std::shared_ptr<ConnectionPool> empty_, promoted_;
+  std::atomic<int> questions_{0};
+};
+
 }  // namespace
+
+TEST_CASE("a reconcile that began at a killed primary, back and empty, ends at its promoted replica, with all it has") {
+  PrivateRedis first(std::vector<std::string>{"--repl-diskless-sync-delay", "0"}, Tcp::yes);
+  PrivateRedis second(std::vector<std::string>{"--repl-diskless-sync-delay", "0"}, Tcp::yes);
+  second.replica_of(first);
+  ServedSale sale(first);
+  sale.sell_to_crowd("c", 20);
+  persist(sale);
+  sale.sell_to_crowd("d", 20);
+  REQUIRE(eventually([&] {
+    return second.command({"HGET", core::Keys(sale.id).meta, "seq"}).text == sale.meta("seq");
+  }));
+  first.kill_now();
+  first.start();
+  second.command({"REPLICAOF", "NO", "ONE"});
+  const auto pool = std::make_shared<FailedOver>(first, second);
+  REQUIRE(engine::reconcile(pool, sale.sink, sale.id, soon(), engine::Loss::refuse));
+  sale.move_to(second);
+  CHECK(sale.meta("epoch") == std::to_string(sale.row().watermark.epoch));
+  sale.check_database();
+}
 
 TEST_CASE("a rebuilt sale is, record by record, the one that was lost") {
   PrivateRedis redis;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <thread>
 
 #include "core/keyspace.hpp"
 #include "engine/script_runner.hpp"
@@ -278,6 +279,32 @@ TEST_CASE("sentinels that are gone do not count for ever: a majority of those th
   const auto asked = gone.heard().size();
   CHECK(pool->confirm_primary(0, in(kLong)));
   CHECK(gone.heard().size() == asked);
+}
+
+TEST_CASE("once a majority confirmed a primary, a sentinel that has not heard of it leads nobody back to the old one") {
+  const auto server = [](const char* its_name) {
+    return [its_name](const auto& command) {
+      return command[0] == "ROLE" ? primary_role() : command[0] == "GET" ? bulk(its_name) : std::string("+PONG\r\n");
+    };
+  };
+  ScriptedServer before(server("before")), now(server("now"));
+  const auto alone = [] { return std::vector<std::uint16_t>(); };
+  ScriptedServer stale(sentinel_of("1", before, alone)), two(sentinel_of("2", now, alone)),
+      three(sentinel_of("3", now, alone));
+  auto pool =
+      make_pool(fmt::format("redis+sentinel://{},{},{}/shop", stale.address(), two.address(), three.address())).value();
+  const auto led_to = [&] {
+    Lease lease = leased(*pool);
+    const RoundTrip trip = lease->roundtrip({{"GET", "name"}}, in(kLong));
+    lease.report(Heard::broken);  // so that the next one asks again who is the primary
+    return trip.replies.at(0).text;
+  };
+  CHECK(led_to() == "before");
+  REQUIRE(pool->confirm_primary(0, in(kLong)));
+  for (int i = 0; i < 3; ++i) {
+    CHECK(led_to() == "now");
+    std::this_thread::sleep_for(milliseconds{300});  // longer than the pause between two such questions
+  }
 }
 
 TEST_CASE("a cluster of one node confirms its primary, at however many addresses it is known") {
