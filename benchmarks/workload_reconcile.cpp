@@ -11,6 +11,7 @@
 #include "flashsale/linked_sinks.hpp"
 #include "flashsale/order_worker.hpp"
 #include "ours.hpp"
+#include "support/running_worker.hpp"
 #include "support/served_sale.hpp"
 
 namespace flashsale::bench {
@@ -58,17 +59,15 @@ double pause_ms(std::size_t buyers, bool postgres) {
   test::ServedSale sale(redis, terms_for(buyers, postgres));
   fill(sale, buyers);
   StockGate gate(sale.pool);
-  OrderWorker worker(sale.pool, sale.sink, {}, {sale.id});
   redis.command({"HSET", "fs:{" + sale.id + "}:meta", "hist", "0123"});
   const auto start = Clock::now();
-  std::thread serving([&] { static_cast<void>(worker.run()); });
+  test::RunningWorker worker(sale.pool, sale.sink, {}, {sale.id});
   Call call{SaleId{sale.id}, ItemId{"shoe"}, BuyerId{"next"}, RequestId{"click"}};
   call.level = Level::database;
   call.timeout = std::chrono::seconds(20);
   while (!must(gate.reserve(call)).holds_stock()) std::this_thread::sleep_for(milliseconds{1});
   const double seconds = seconds_since(start);
-  worker.stop();
-  serving.join();
+  must(worker.stop());
   if (sale.row().items[0].sold != static_cast<std::int64_t>(buyers + kBacklog + 1))
     throw std::runtime_error("the reconcile lost orders, or doubled some");
   return 1000 * seconds;
