@@ -13,6 +13,7 @@
 #include "flashsale/stock_gate.hpp"
 #include "support/process.hpp"
 #include "support/raw_sale.hpp"
+#include "support/running_worker.hpp"
 #include "support/served_sale.hpp"
 #include "support/wire_proxy.hpp"
 
@@ -40,21 +41,6 @@ Answer must(const Result<Answer>& answer) {
   return *answer;
 }
 
-class RunningWorker {
- public:
-  explicit RunningWorker(ServedSale& sale) : worker_(sale.pool, sale.sink, {}, {sale.id}) {
-    thread_ = std::thread([this] { static_cast<void>(worker_.run()); });
-  }
-  ~RunningWorker() {
-    worker_.stop();
-    thread_.join();
-  }
-
- private:
-  OrderWorker worker_;
-  std::thread thread_;
-};
-
 }  // namespace
 
 TEST_SUITE("engine/level") {
@@ -69,7 +55,7 @@ TEST_SUITE("engine/level") {
     CHECK_FALSE(pending.holds_stock());
     CHECK(sale.orders().empty());
 
-    const RunningWorker worker(sale);
+    const RunningWorker worker(sale.pool, sale.sink, {}, {sale.id});
     const Answer stored = must(gate.reserve(click("bob", Level::database, kLong)));
     CHECK(stored.outcome == Outcome::reserved);
     CHECK(stored.level == Level::database);
@@ -89,7 +75,7 @@ TEST_SUITE("engine/level") {
     ServedSale sale(redis);
     StockGate gate(sale.pool);
     {
-      const RunningWorker worker(sale);
+      const RunningWorker worker(sale.pool, sale.sink, {}, {sale.id});
       REQUIRE(must(gate.reserve(click("ann", Level::database, kLong))).level == Level::database);
     }
     // The reserve is committed and the confirm is not: asked again, it must not pass for committed.
@@ -97,7 +83,7 @@ TEST_SUITE("engine/level") {
     CHECK(must(gate.confirm(order("ann"), {kShort})).outcome == Outcome::pending);
     CHECK(must(gate.confirm(order("ann"), {kShort, Level::primary})).outcome == Outcome::already_confirmed);
     CHECK(sale.orders().at(0).state == OrderState::reserved);
-    const RunningWorker worker(sale);
+    const RunningWorker worker(sale.pool, sale.sink, {}, {sale.id});
     const Answer confirmed = must(gate.confirm(order("ann"), {kLong}));
     CHECK(confirmed.outcome == Outcome::already_confirmed);
     CHECK(confirmed.level == Level::database);
@@ -118,7 +104,7 @@ TEST_SUITE("engine/level") {
     for (std::size_t i = 0; i < calls.size(); ++i) calls[i].tag = i;
     REQUIRE(gate.submit(calls.data(), calls.size(), queue).value() == calls.size());
     REQUIRE(eventually([&] { return sale.meta("booked:1") == "700"; }));
-    const RunningWorker worker(sale);
+    const RunningWorker worker(sale.pool, sale.sink, {}, {sale.id});
     std::size_t have = 0;
     while (have < calls.size()) {
       Event events[64];
@@ -144,7 +130,7 @@ TEST_SUITE("engine/level") {
     REQUIRE(eventually([&] { return sale.meta("booked:1") == "1"; }));
     auto second = std::async(std::launch::async, [&] { return gate.reserve(click("bob", Level::database, kLong)); });
     REQUIRE(eventually([&] { return sale.meta("booked:1") == "2"; }));
-    const RunningWorker worker(sale);
+    const RunningWorker worker(sale.pool, sale.sink, {}, {sale.id});
     CHECK(must(first.get()).outcome == Outcome::reserved);
     const Answer dead = must(second.get());
     CHECK(dead.outcome == Outcome::dead);
@@ -158,7 +144,7 @@ TEST_SUITE("engine/level") {
     auto waiting = std::async(std::launch::async, [&] { return gate.reserve(click("ann", Level::database, kLong)); });
     REQUIRE(eventually([&] { return sale.meta("booked:1") == "1"; }));
     redis.command({"HSET", core::Keys(sale.id).meta, "hist", "0123"});
-    const RunningWorker worker(sale);  // drains what survived, and rebuilds
+    const RunningWorker worker(sale.pool, sale.sink, {}, {sale.id});  // drains what survived, and rebuilds
     const Answer answer = must(waiting.get());
     CHECK(answer.outcome == Outcome::reserved);
     CHECK(to_string(answer.order) == "1-1.0");
@@ -173,7 +159,7 @@ TEST_SUITE("engine/level") {
     auto waiting = std::async(std::launch::async, [&] { return gate.reserve(click("ann", Level::database, kLong)); });
     REQUIRE(eventually([&] { return sale.meta("booked:1") == "1"; }));
     redis.command({"FLUSHALL"});
-    const RunningWorker worker(sale);
+    const RunningWorker worker(sale.pool, sale.sink, {}, {sale.id});
     const Answer answer = must(waiting.get());
     CHECK(answer.outcome == Outcome::reserved);
     CHECK(answer.order.at.epoch == 2);

@@ -3,10 +3,9 @@
 
 #include <doctest/doctest.h>
 
-#include <thread>
-
 #include "core/keyspace.hpp"
 #include "flashsale/redis.hpp"
+#include "support/running_worker.hpp"
 #include "support/served_sale.hpp"
 #include "support/wire_proxy.hpp"
 
@@ -21,22 +20,6 @@ WorkerOptions quick() {
   options.idle = milliseconds{1};
   return options;
 }
-
-/// A worker on a thread of its own, stopped and joined at the end.
-class Running {
- public:
-  explicit Running(OrderWorker& worker) : worker_(worker), thread_([this] { result = worker_.run(); }) {}
-  ~Running() {
-    worker_.stop();
-    if (thread_.joinable()) thread_.join();
-  }
-  void join() { thread_.join(); }
-  Result<Done> result;
-
- private:
-  OrderWorker& worker_;
-  std::thread thread_;
-};
 
 }  // namespace
 
@@ -56,13 +39,10 @@ TEST_CASE("drain returns when everything written before it is in the database") 
 TEST_CASE("a running worker finds the sink's sales by itself and persists what is sold") {
   PrivateRedis redis;
   ServedSale sale(redis);
-  OrderWorker worker(sale.pool, sale.sink, quick());
-  Running running(worker);
+  RunningWorker worker(sale.pool, sale.sink, quick());
   sale.sell_to_crowd("a", 80);
-  CHECK(eventually([&] { return worker.report().orders == 80; }));
-  worker.stop();
-  running.join();
-  CHECK(running.result);
+  CHECK(eventually([&] { return worker->report().orders == 80; }));
+  CHECK(worker.stop());
   sale.check_database();
 }
 
@@ -81,29 +61,25 @@ TEST_CASE("stop does not wait for a Redis that says nothing") {
   silent.stall();
   WorkerOptions patient = quick();
   patient.call_timeout = std::chrono::seconds{60};
-  OrderWorker worker(make_pool(silent.url()).value(), sale.sink, patient, {sale.id});
+  RunningWorker worker(make_pool(silent.url()).value(), sale.sink, patient, {sale.id});
   const auto begin = Deadline::clock::now();
-  Running running(worker);
   CHECK(eventually([&] { return silent.accepted() > 0; }));
-  worker.stop();
-  running.join();
-  CHECK(running.result);
+  CHECK(worker.stop());
   CHECK(Deadline::clock::now() - begin < std::chrono::seconds{30});
 }
 
 TEST_CASE("Redis away is waited for, told, and gone on from by a reconcile") {
   PrivateRedis redis({"--save", "", "--appendonly", "yes", "--appendfsync", "always"});
   ServedSale sale(redis);
-  OrderWorker worker(sale.pool, sale.sink, quick(), {sale.id});
-  Running running(worker);
+  RunningWorker worker(sale.pool, sale.sink, quick(), {sale.id});
   sale.sell_to_crowd("a", 20);
-  CHECK(eventually([&] { return worker.report().orders == 20; }));
+  CHECK(eventually([&] { return worker->report().orders == 20; }));
   redis.kill_now();
-  CHECK(eventually([&] { return !worker.report().waiting_for.empty(); }));
+  CHECK(eventually([&] { return !worker->report().waiting_for.empty(); }));
   redis.start();
-  CHECK(eventually([&] { return worker.report().reconciles == 1 && worker.report().waiting_for.empty(); }));
+  CHECK(eventually([&] { return worker->report().reconciles == 1 && worker->report().waiting_for.empty(); }));
   CHECK(eventually([&] { return sale.sell({{"later", "click"}}) == "a"; }));
-  CHECK(eventually([&] { return worker.report().orders == 21; }));
+  CHECK(eventually([&] { return worker->report().orders == 21; }));
   sale.check_database();
 }
 
@@ -112,10 +88,9 @@ TEST_CASE("the fence is compared in a sale that has not opened yet") {
   ServedTerms terms;
   terms.state = SaleState::created;
   ServedSale sale(redis, terms);
-  OrderWorker worker(sale.pool, sale.sink, quick());
-  Running running(worker);
+  RunningWorker worker(sale.pool, sale.sink, quick());
   redis.command({"FLUSHALL"});
-  CHECK(eventually([&] { return worker.report().reconciles == 1; }));
+  CHECK(eventually([&] { return worker->report().reconciles == 1; }));
   CHECK(sale.meta("state") == "created");
 }
 
@@ -144,9 +119,8 @@ TEST_CASE("a sale that cannot be served is left alone, the others go on, and run
     CHECK(ran.error().code == ErrorCode::conflict);
   }
   SUBCASE("found: run goes on") {
-    OrderWorker worker(sale.pool, sale.sink, quick());
-    Running running(worker);
-    CHECK(eventually([&] { return worker.report().orders == 1; }));
+    RunningWorker worker(sale.pool, sale.sink, quick());
+    CHECK(eventually([&] { return worker->report().orders == 1; }));
     CHECK(sale.row().watermark == Position{1, 1});
   }
   SUBCASE("drain returns it at once") {
@@ -174,8 +148,7 @@ TEST_CASE("a watermark and a dead order that a dying worker did not tell are tol
     REQUIRE((*transaction)->set_aside(SaleId{sale.id}, untold));
     REQUIRE((*transaction)->commit());
   }
-  OrderWorker second(sale.pool, sale.sink, quick());
-  Running running(second);
+  RunningWorker second(sale.pool, sale.sink, quick());
   CHECK(eventually([&] { return sale.dead()[0].told; }));
   CHECK(sale.watermark_in_redis() == Position{1, 1});
   CHECK(sale.sell({{"a1", "click"}, {"a2", "click"}}) == "RK");

@@ -8,11 +8,10 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "flashsale/order_worker.hpp"
 #include "flashsale/stock_gate.hpp"
+#include "support/running_worker.hpp"
 #include "support/served_sale.hpp"
 
 using namespace flashsale;
@@ -66,8 +65,7 @@ std::string answers_hash(const std::vector<Attempt>& attempts, const Json& expec
     terms.items.push_back({item, of["total"], of["limit"], 0});
   terms.probe_ms = 20;
   ServedSale sale(redis, terms);
-  OrderWorker worker(sale.pool, sale.sink, {}, {sale.id});
-  std::thread working([&] { static_cast<void>(worker.run()); });
+  const RunningWorker worker(sale.pool, sale.sink, {}, {sale.id});
   GateOptions options;
   options.view = view;
   options.timeout = milliseconds{20'000};
@@ -80,8 +78,6 @@ std::string answers_hash(const std::vector<Attempt>& attempts, const Json& expec
     answers += answer ? name(answer->outcome) : name(answer.error().code);
     answers += "\n";
   }
-  worker.stop();
-  working.join();
   return sha256(answers);
 }
 

@@ -11,6 +11,7 @@
 #include "flashsale/order_worker.hpp"
 #include "flashsale/stock_gate.hpp"
 #include "support/forwarding_transaction.hpp"
+#include "support/running_worker.hpp"
 #include "support/served_sale.hpp"
 
 using namespace flashsale;
@@ -77,21 +78,6 @@ class NeverCredits : public OrderSink {
   const std::shared_ptr<OrderSink> inner_;
 };
 
-class RunningWorker {
- public:
-  explicit RunningWorker(ServedSale& sale) : worker_(sale.pool, sale.sink, {}, {sale.id}) {
-    thread_ = std::thread([this] { static_cast<void>(worker_.run()); });
-  }
-  ~RunningWorker() {
-    worker_.stop();
-    thread_.join();
-  }
-
- private:
-  OrderWorker worker_;
-  std::thread thread_;
-};
-
 }  // namespace
 
 TEST_SUITE("engine/returns") {
@@ -114,7 +100,7 @@ TEST_SUITE("engine/returns") {
 
   TEST_CASE("a worker expires holds by itself, and what is sold again is sold once") {
     Shop shop(with_holds(150, 3));
-    const RunningWorker worker(shop.sale);
+    const RunningWorker worker(shop.sale.pool, shop.sale.sink);
     CHECK(shop.reserve("ann", "r1", 2) == Outcome::reserved);
     CHECK(shop.reserve("bob", "r1") == Outcome::reserved);
     CHECK(Shop::must(shop.gate.confirm(shop.order("bob", "r1"), {milliseconds{20'000}})) == Outcome::confirmed);
@@ -139,7 +125,7 @@ TEST_SUITE("engine/returns") {
     CHECK(shop.reserve("bob", "r1") == Outcome::sold_out);
     SUBCASE("one that drains") { shop.drain(); }
     SUBCASE("one that runs") {
-      const RunningWorker worker(shop.sale);
+      const RunningWorker worker(shop.sale.pool, shop.sale.sink);
       CHECK(eventually([&] { return shop.uncredited() == 0; }));
     }
     CHECK(shop.uncredited() == 0);

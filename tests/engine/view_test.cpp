@@ -25,6 +25,7 @@
 #include "flashsale/order_worker.hpp"
 #include "flashsale/redis.hpp"
 #include "flashsale/stock_gate.hpp"
+#include "support/running_worker.hpp"
 #include "support/served_sale.hpp"
 
 using namespace flashsale;
@@ -261,8 +262,7 @@ TEST_CASE("a running worker publishes by itself, and follows what is sold later"
   PrivateRedis redis;
   ServedSale sale(redis, few(50));
   REQUIRE(sale.sell({{"ann", "r1", 1, 2}, {"bob", "r1"}}) == "aa");
-  OrderWorker worker(sale.pool, sale.sink, {}, {sale.id});
-  std::thread thread([&] { static_cast<void>(worker.run()); });
+  RunningWorker worker(sale.pool, sale.sink, {}, {sale.id});
   const core::Keys keys(sale.id);
   const auto covers = [&](const std::string& seq) {
     return eventually([&] {
@@ -277,7 +277,6 @@ TEST_CASE("a running worker publishes by itself, and follows what is sold later"
   CHECK(covers(sale.meta("seq")));
   REQUIRE(sale.act("resume") == "ok");
   worker.stop();
-  thread.join();
   StockGate gate(sale.pool);
   REQUIRE(comes_to_refuse(gate, sale, "eve"));
   const auto dan = gate.reserve(click(sale, "dan"));  // bought a hat by this very request, as only Redis knows

@@ -2,10 +2,8 @@
 // waits for and goes on alone, and nothing is lost or there twice.
 #include <doctest/doctest.h>
 
-#include <thread>
-
-#include "flashsale/order_worker.hpp"
 #include "support/private_postgres.hpp"
+#include "support/running_worker.hpp"
 #include "support/served_sale.hpp"
 
 using namespace flashsale;
@@ -17,23 +15,17 @@ namespace {
 class Shop {
  public:
   explicit Shop(milliseconds call_timeout = milliseconds{500})
-      : sale(redis, terms()),
-        worker(sale.pool, sale.sink, options(call_timeout), {sale.id}),
-        thread_([this] { static_cast<void>(worker.run()); }) {}
-  ~Shop() {
-    worker.stop();
-    thread_.join();
-  }
+      : sale(redis, terms()), worker(sale.pool, sale.sink, options(call_timeout), {sale.id}) {}
 
   bool waits_for(std::string_view what) {
-    return eventually([&] { return worker.report().waiting_for.find(what) != std::string::npos; },
+    return eventually([&] { return worker->report().waiting_for.find(what) != std::string::npos; },
                       milliseconds{30'000});
   }
   /// The database has every order, and the worker waits for nothing.
   bool has(std::size_t orders) {
     const auto all_there = [&] {
       auto reading = sale.sink->begin(OrderSink::Access::read, soon());
-      if (!reading || !worker.report().waiting_for.empty()) return false;
+      if (!reading || !worker->report().waiting_for.empty()) return false;
       const auto rows = (*reading)->orders_by_buyer(SaleId{sale.id}, "", 1000);
       return rows && rows->size() == orders;
     };
@@ -43,7 +35,7 @@ class Shop {
   PrivatePostgres server;
   PrivateRedis redis;
   ServedSale sale;
-  OrderWorker worker;
+  RunningWorker worker;
 
  private:
   ServedTerms terms() const {
@@ -57,7 +49,6 @@ class Shop {
     options.watch_every = milliseconds{50};
     return options;
   }
-  std::thread thread_;
 };
 
 }  // namespace

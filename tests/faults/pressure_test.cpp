@@ -10,6 +10,7 @@
 #include "flashsale/stock_gate.hpp"
 #include "support/private_redis.hpp"
 #include "support/raw_sale.hpp"
+#include "support/running_worker.hpp"
 #include "support/served_sale.hpp"
 
 using namespace flashsale;
@@ -29,20 +30,6 @@ WorkerOptions quick() {
   options.watch_every = milliseconds{50};
   return options;
 }
-
-/// A worker on a thread of its own, stopped and joined at the end.
-class Running {
- public:
-  explicit Running(OrderWorker& worker) : worker_(worker), thread_([this] { static_cast<void>(worker_.run()); }) {}
-  ~Running() {
-    worker_.stop();
-    thread_.join();
-  }
-
- private:
-  OrderWorker& worker_;
-  std::thread thread_;
-};
 
 /// A database that refuses to begin while it is told to, as one does that is full or read-only.
 class MoodySink : public OrderSink {
@@ -133,17 +120,16 @@ TEST_SUITE("faults/pressure") {
   TEST_CASE("a locked database is waited for, told, and gone on from alone") {
     PrivateRedis redis;
     ServedSale sale(redis);
-    OrderWorker worker(sale.pool, sale.sink, quick(), {sale.id});
     {
       auto lock = sale.sink->begin(OrderSink::Access::write, soon());
       REQUIRE(lock);
       REQUIRE((*lock)->lock_sale(SaleId{sale.id}));
       sale.sell_to_crowd("a", 20);
-      Running running(worker);
-      CHECK(eventually([&] { return !worker.report().waiting_for.empty(); }));
-      CHECK(worker.report().orders == 0);
+      RunningWorker worker(sale.pool, sale.sink, quick(), {sale.id});
+      CHECK(eventually([&] { return !worker->report().waiting_for.empty(); }));
+      CHECK(worker->report().orders == 0);
       lock->reset();
-      CHECK(eventually([&] { return worker.report().orders == 20; }));
+      CHECK(eventually([&] { return worker->report().orders == 20; }));
     }
     sale.check_database();
   }
@@ -152,15 +138,14 @@ TEST_SUITE("faults/pressure") {
     PrivateRedis redis;
     ServedSale sale(redis);
     const auto moody = std::make_shared<MoodySink>(sale.sink);
-    OrderWorker worker(sale.pool, moody, quick(), {sale.id});
     {
       moody->refusing = true;
-      Running running(worker);
+      RunningWorker worker(sale.pool, moody, quick(), {sale.id});
       sale.sell_to_crowd("a", 20);
-      CHECK(eventually([&] { return worker.report().waiting_for.find("full") != std::string::npos; }));
+      CHECK(eventually([&] { return worker->report().waiting_for.find("full") != std::string::npos; }));
       CHECK(sale.orders().empty());
       moody->refusing = false;
-      CHECK(eventually([&] { return worker.report().orders == 20; }));
+      CHECK(eventually([&] { return worker->report().orders == 20; }));
     }
     sale.check_database();
   }

@@ -8,10 +8,10 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
-#include <thread>
 
 #include "flashsale/flashsale.hpp"
 #include "support/private_redis.hpp"
+#include "support/running_worker.hpp"
 #include "support/served_sale.hpp"
 
 namespace flashsale::test {
@@ -83,8 +83,7 @@ TEST_CASE("under the rules that the tool prints a sale lives from its making to 
   CHECK(gate.resolve({SaleId{"spring"}, BuyerId{"ann"}, RequestId{"click"}})->outcome == Outcome::already_reserved);
 
   // A gate may not load scripts: where they were flushed it waits for a worker.
-  OrderWorker worker(redis.pool("worker"), redis.sink());
-  std::thread running([&] { CHECK(worker.run()); });
+  RunningWorker worker(redis.pool("worker"), redis.sink());
   redis.server.command({"SCRIPT", "FLUSH"});
   const auto after = gate.reserve(call_of("bob"));
   REQUIRE_MESSAGE(after.has_value(), (after ? "" : to_string(after.error())));
@@ -92,7 +91,7 @@ TEST_CASE("under the rules that the tool prints a sale lives from its making to 
 
   // A lost history: the worker rebuilds the sale under its own rules.
   redis.server.command({"FLUSHALL"});
-  CHECK(eventually([&] { return worker.report().reconciles > 0; }, milliseconds{60'000}));
+  CHECK(eventually([&] { return worker->report().reconciles > 0; }, milliseconds{60'000}));
   CHECK(eventually(
       [&] {
         const auto again = gate.reserve(call_of("cid"));
@@ -106,8 +105,7 @@ TEST_CASE("under the rules that the tool prints a sale lives from its making to 
   CHECK(controller.status(SaleId{"spring"}));
   CHECK(controller.info(SaleId{"spring"}));
   CHECK(controller.drain(SaleId{"spring"}));
-  worker.stop();
-  running.join();
+  CHECK(worker.stop());
   CHECK(OrderWorker(redis.pool("worker"), redis.sink()).drain(soon()));
   CHECK(controller.close(SaleId{"spring"}));
   CHECK(controller.retire(SaleId{"spring"}));

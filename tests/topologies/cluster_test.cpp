@@ -52,10 +52,7 @@ TEST_CASE("a sale in a cluster outlives moved slots, failovers, pauses, kills, f
   Shop shop(setup.url(), "spring", Level::database);
   shop.sell_on();
 
-  setup.primary_of(slot).command({"SCRIPT", "FLUSH"});
-  shop.sell_on();
-  setup.primary_of(slot).command({"CLIENT", "KILL", "TYPE", "normal"});
-  shop.sell_on();
+  shop.sell_through_flush_and_cut(setup.primary_of(slot));
 
   setup.move_slot(slot);
   shop.sell_on();

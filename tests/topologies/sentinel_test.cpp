@@ -24,10 +24,7 @@ TEST_CASE("a sale through sentinels outlives kills, pauses, failovers, flushes a
   Shop shop(setup.url(), "spring", Level::database);
   shop.sell_on();
 
-  setup.primary().command({"SCRIPT", "FLUSH"});
-  shop.sell_on();
-  setup.primary().command({"CLIENT", "KILL", "TYPE", "normal"});
-  shop.sell_on();
+  shop.sell_through_flush_and_cut(setup.primary());
 
   // The first of the URL is dead from here on.
   setup.sentinels[0]->kill_now();

@@ -9,7 +9,6 @@
 #include <map>
 #include <stdexcept>
 
-#include "support/private_redis.hpp"
 #include "support/served_sale.hpp"
 #include "util/deadline.hpp"
 
@@ -123,6 +122,20 @@ void Shop::sell_on(std::size_t orders) {
   const bool sold = eventually([&] { return won_.load() >= target || sold_out_; }, kPatience);
   const std::lock_guard<std::mutex> lock(mutex_);
   REQUIRE_MESSAGE(sold, "it does not sell again: ", last_obstacle_, "; worker: ", worker_->report().waiting_for);
+}
+
+void Shop::sell_through_flush_and_cut(PrivateRedis& node) {
+  node.command({"SCRIPT", "FLUSH"});
+  sell_on();
+  node.command({"CLIENT", "KILL", "TYPE", "normal"});
+  sell_on();
+}
+
+void Shop::sell_through_pause(PrivateRedis& node) {
+  node.pause();
+  std::this_thread::sleep_for(milliseconds{700});
+  node.resume();
+  sell_on();
 }
 
 void Shop::check_rows() {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "flashsale/flashsale.hpp"
+#include "support/private_redis.hpp"
 
 namespace flashsale::test {
 
@@ -23,6 +24,10 @@ class Shop {
 
   /// Waits until so many more orders were won than now: it sells again.
   void sell_on(std::size_t orders = 20);
+  /// It sells again after `node` forgot its scripts, and again after it cut all its clients.
+  void sell_through_flush_and_cut(PrivateRedis& node);
+  /// And again after `node` said nothing for longer than a lane is patient.
+  void sell_through_pause(PrivateRedis& node);
   /// Takes most of what is left away, sells the rest, stops, and checks all that was answered against the database.
   /// Names what was wrong.
   void finish();

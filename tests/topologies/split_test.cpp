@@ -25,6 +25,46 @@ std::uint64_t calls_of(PrivateRedis& server, const std::string& command) {
   return calls;
 }
 
+const CallOptions kPatient{milliseconds{20'000}};
+
+/// A primary, and a replica that follows it.
+struct Pair {
+  Pair() { replica.replica_of(primary); }
+  std::string url() const { return fmt::format("redis+replicas://{},{}", address_of(primary), address_of(replica)); }
+  /// As an operator promotes the replica.
+  void fail_over() {
+    primary.command({"FAILOVER"});
+    REQUIRE(
+        eventually([&] { return replica.command({"ROLE"}).elements.at(0).text == "master"; }, milliseconds{60'000}));
+  }
+
+  PrivateRedis primary{quick_replication(), Tcp::yes}, replica{quick_replication(), Tcp::yes};
+};
+
+/// A list mode sale, open.
+struct ListSale {
+  explicit ListSale(const std::string& url) : pool(make_pool(url).value()) {
+    Sale sale{id};
+    sale.item(ItemId{"shoe"}, 100, 2).queue = QueueMode::list;
+    REQUIRE(controller.create(sale));
+    REQUIRE(controller.open(id));
+  }
+  static OrderKey order_of(std::string_view buyer) { return {id, BuyerId{buyer}, RequestId{"click"}}; }
+  void reserve(std::string_view buyer) {
+    Call call{id, ItemId{"shoe"}, BuyerId{buyer}, RequestId{"click"}};
+    call.timeout = kPatient.timeout;
+    REQUIRE(gate.reserve(call)->outcome == Outcome::reserved);
+  }
+  static bool knows(PrivateRedis& server, const std::string& buyer) {
+    return server.command({"HGET", "fs:{spring}:buyers", buyer}).type == Reply::Type::text;
+  }
+
+  static constexpr SaleId id{"spring"};
+  const std::shared_ptr<ConnectionPool> pool;
+  SaleController controller{pool};
+  StockGate gate{pool};
+};
+
 TEST_CASE("a storm of readers costs the primary nothing but a ROLE now and then") {
   PrivateRedis primary(quick_replication(), Tcp::yes);
   PrivateRedis one(quick_replication(), Tcp::yes), two(quick_replication(), Tcp::yes);
@@ -32,25 +72,13 @@ TEST_CASE("a storm of readers costs the primary nothing but a ROLE now and then"
   two.replica_of(primary);
   const std::string url =
       fmt::format("redis+replicas://{},{},{}", address_of(primary), address_of(one), address_of(two));
-  auto pool = make_pool(url).value();
-  SaleController controller(pool);
-  Sale sale{SaleId{"spring"}};
-  sale.item(ItemId{"shoe"}, 100, 2).queue = QueueMode::list;
-  REQUIRE(controller.create(sale));
-  REQUIRE(controller.open(SaleId{"spring"}));
-  REQUIRE(controller.preload(SaleId{"spring"}, ItemId{"shoe"}, "a shoe"));
-  StockGate gate(pool);
-  Call call{SaleId{"spring"}, ItemId{"shoe"}, BuyerId{"ann"}, RequestId{"click"}};
-  call.timeout = milliseconds{20'000};
-  REQUIRE(gate.reserve(call)->outcome == Outcome::reserved);
-  for (PrivateRedis* const replica : {&one, &two})
-    REQUIRE(eventually([&] {
-      return replica->command({"HGET", "fs:{spring}:buyers", "ann"}).type == Reply::Type::text;
-    }));
-  const OrderKey order{SaleId{"spring"}, BuyerId{"ann"}, RequestId{"click"}};
-  const CallOptions patient{milliseconds{20'000}};
-  REQUIRE(gate.status(order, patient));  // the look.lua of each replica is loaded, connections are open
-  REQUIRE(gate.status(order, patient));
+  ListSale sale(url);
+  REQUIRE(sale.controller.preload(sale.id, ItemId{"shoe"}, "a shoe"));
+  sale.reserve("ann");
+  for (PrivateRedis* const replica : {&one, &two}) REQUIRE(eventually([&] { return sale.knows(*replica, "ann"); }));
+  const OrderKey order = sale.order_of("ann");
+  for (int i = 0; i < 2; ++i)  // the look.lua of each replica is loaded, connections are open
+    REQUIRE(sale.gate.status(order, kPatient));
 
   const std::vector<std::string> watched{"hgetall", "hget", "hmget", "evalsha", "get", "xlen", "llen", "time"};
   std::vector<std::uint64_t> before;
@@ -62,9 +90,9 @@ TEST_CASE("a storm of readers costs the primary nothing but a ROLE now and then"
   for (int t = 0; t < 4; ++t)
     readers.emplace_back([&] {
       for (int i = 0; i < 250; ++i) {
-        const auto status = controller.status(SaleId{"spring"});
-        const auto info = controller.info(SaleId{"spring"});
-        const auto looked = gate.status(order, patient);
+        const auto status = sale.controller.status(sale.id);
+        const auto info = sale.controller.info(sale.id);
+        const auto looked = sale.gate.status(order, kPatient);
         if (status && info && looked && looked->holds_stock()) ++good;
       }
     });
@@ -79,12 +107,9 @@ TEST_CASE("a storm of readers costs the primary nothing but a ROLE now and then"
 }
 
 TEST_CASE("a replica that is too far behind is not read, and is again once it has caught up") {
-  PrivateRedis primary(quick_replication(), Tcp::yes);
-  PrivateRedis replica(quick_replication(), Tcp::yes);
-  replica.replica_of(primary);
-  auto pool = make_pool(fmt::format("redis+replicas://{},{}?replica_lag_max_bytes=1000&replica_lag_max_ms=4000",
-                                    address_of(primary), address_of(replica)))
-                  .value();
+  Pair pair;
+  PrivateRedis &primary = pair.primary, &replica = pair.replica;
+  auto pool = make_pool(pair.url() + "?replica_lag_max_bytes=1000&replica_lag_max_ms=4000").value();
   const auto reads_from = [&] {
     auto lease = pool->acquire(Role::replica, 0, soon());
     REQUIRE(lease);
@@ -109,24 +134,11 @@ TEST_CASE("a winner of whom the replica has not heard yet is told so by the prim
   replica.wait_linked();
   const std::string url =
       fmt::format("redis+replicas://{},{}?replica_lag_max_ms=30000", address_of(primary), address_of(replica));
-  auto pool = make_pool(url).value();
-  SaleController controller(pool);
-  Sale sale{SaleId{"spring"}};
-  sale.item(ItemId{"shoe"}, 100, 2).queue = QueueMode::list;
-  REQUIRE(controller.create(sale));
-  REQUIRE(controller.open(SaleId{"spring"}));
-  StockGate gate(pool), crowd(pool);
-  const CallOptions patient{milliseconds{20'000}};
-  const auto reserve = [&](std::string_view buyer) {
-    Call call{SaleId{"spring"}, ItemId{"shoe"}, BuyerId{buyer}, RequestId{"click"}};
-    call.timeout = patient.timeout;
-    REQUIRE(gate.reserve(call)->outcome == Outcome::reserved);
-  };
-  const auto status = [&](std::string_view buyer) {
-    return crowd.status({SaleId{"spring"}, BuyerId{buyer}, RequestId{"click"}}, patient);
-  };
-  reserve("ann");
-  REQUIRE(eventually([&] { return replica.command({"HGET", "fs:{spring}:buyers", "ann"}).type == Reply::Type::text; }));
+  ListSale sale(url);
+  StockGate crowd(sale.pool);
+  const auto status = [&](std::string_view buyer) { return crowd.status(sale.order_of(buyer), kPatient); };
+  sale.reserve("ann");
+  REQUIRE(eventually([&] { return sale.knows(replica, "ann"); }));
   // From here on ann's status comes from the replica.
   REQUIRE(eventually([&] {
     const auto looks = calls_of(primary, "evalsha");
@@ -134,49 +146,36 @@ TEST_CASE("a winner of whom the replica has not heard yet is told so by the prim
     return calls_of(primary, "evalsha") == looks;
   }));
   link.stall();
-  reserve("bob");
+  sale.reserve("bob");
   const auto looks = calls_of(replica, "evalsha");
   const auto told = status("bob");
   REQUIRE(told);
   CHECK(told->outcome == Outcome::already_reserved);
   CHECK(told->order);
   CHECK(calls_of(replica, "evalsha") > looks);
-  CHECK(replica.command({"HGET", "fs:{spring}:buyers", "bob"}).type == Reply::Type::nil);
+  CHECK_FALSE(sale.knows(replica, "bob"));
   CHECK(status("cid")->outcome == Outcome::not_reserved);
 }
 
 TEST_CASE("what was answered at level replicas over a static list outlives a failover by command") {
-  PrivateRedis primary(quick_replication(), Tcp::yes);
-  PrivateRedis replica(quick_replication(), Tcp::yes);
-  replica.replica_of(primary);
-  Shop shop(fmt::format("redis+replicas://{},{}", address_of(primary), address_of(replica)), "spring", Level::replicas,
-            1);
+  Pair pair;
+  Shop shop(pair.url(), "spring", Level::replicas, 1);
   shop.sell_on();
-  primary.command({"FAILOVER"});
-  REQUIRE(eventually([&] { return replica.command({"ROLE"}).elements.at(0).text == "master"; }, milliseconds{60'000}));
+  pair.fail_over();
   shop.sell_on();
   shop.finish();
 }
 
 TEST_CASE("a sale over a static list outlives flushes, cut clients and pauses, and goes on at the promoted replica") {
-  PrivateRedis primary(quick_replication(), Tcp::yes);
-  PrivateRedis replica(quick_replication(), Tcp::yes);
-  replica.replica_of(primary);
-  Shop shop(fmt::format("redis+replicas://{},{}", address_of(primary), address_of(replica)), "spring", Level::database);
+  Pair pair;
+  Shop shop(pair.url(), "spring", Level::database);
   shop.sell_on();
-  primary.command({"SCRIPT", "FLUSH"});
+  shop.sell_through_flush_and_cut(pair.primary);
+  shop.sell_through_pause(pair.primary);
+  pair.fail_over();
   shop.sell_on();
-  primary.command({"CLIENT", "KILL", "TYPE", "normal"});
-  shop.sell_on();
-  primary.pause();
-  std::this_thread::sleep_for(milliseconds{700});  // longer than a lane's patience
-  primary.resume();
-  shop.sell_on();
-  primary.command({"FAILOVER"});
-  REQUIRE(eventually([&] { return replica.command({"ROLE"}).elements.at(0).text == "master"; }));
-  shop.sell_on();
-  replica.kill_now();
-  primary.command({"REPLICAOF", "NO", "ONE"});
+  pair.replica.kill_now();
+  pair.primary.command({"REPLICAOF", "NO", "ONE"});
   shop.sell_on();
   shop.finish();
 }

@@ -2,8 +2,6 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
-#include <thread>
-
 #include "flashsale/redis.hpp"
 #include "support/certificates.hpp"
 #include "support/private_redis.hpp"
@@ -61,14 +59,8 @@ TEST_CASE("a sale over TLS outlives a restart of Redis, pauses, flushes and cut 
                       certificate.key, "--tls-ca-cert-file", authority.file(), "--tls-auth-clients", "no"});
   Shop shop(fmt::format("rediss://localhost:{}?tls_ca={}", port, authority.file()), "spring", Level::database);
   shop.sell_on();
-  redis.command({"SCRIPT", "FLUSH"});
-  shop.sell_on();
-  redis.command({"CLIENT", "KILL", "TYPE", "normal"});
-  shop.sell_on();
-  redis.pause();
-  std::this_thread::sleep_for(milliseconds{700});  // longer than a lane's patience
-  redis.resume();
-  shop.sell_on();
+  shop.sell_through_flush_and_cut(redis);
+  shop.sell_through_pause(redis);
   redis.kill_now();
   redis.start();  // empty: the worker rebuilds the sale from the database
   shop.sell_on();
