@@ -1,5 +1,7 @@
 #include "engine/receipt_block.hpp"
 
+#include "engine/receipt_rules.hpp"
+
 namespace flashsale::engine {
 namespace {
 
@@ -36,7 +38,7 @@ void ReceiptBlock::append_to(std::vector<Receipt>& receipts, Position watermark)
     std::string_view text = rest.substr(0, line.text_bytes);
     rest.remove_prefix(line.text_bytes);
     const Position at = line.act == Verb::reserve ? line.order.at : at_;
-    if (at <= watermark) continue;
+    if (surely_has(watermark, at)) continue;
     const auto take = [&](std::size_t bytes) {
       const std::string_view part = text.substr(0, bytes);
       text.remove_prefix(bytes);

@@ -25,7 +25,7 @@ class ReceiptBlock {
   std::size_t bytes() const { return text_.capacity() + lines_.capacity() * sizeof(Line); }
   Position at() const { return at_; }
 
-  /// Appends those that the database cannot have at `watermark`.
+  /// Appends those that a database at `watermark` may lack.
   void append_to(std::vector<Receipt>& receipts, Position watermark) const;
 
  private:

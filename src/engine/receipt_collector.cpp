@@ -106,8 +106,7 @@ Result<Done> ReceiptCollector::apply_page(SinkTransaction& transaction, const Sa
   Page due;
   ReceiptLookup lookup(transaction, sale_);
   for (const Receipt& receipt : page) {
-    const bool is_applied = receipt.at.epoch == row.watermark.epoch && receipt.at <= row.watermark;
-    if (is_applied) continue;
+    if (surely_has(row.watermark, receipt.at)) continue;
     if (receipt.at.epoch == epoch && epoch < claim_.epoch()) {
       due.push_back(receipt);
     } else {

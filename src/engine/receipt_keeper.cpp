@@ -163,7 +163,7 @@ Result<Done> ReceiptKeeper::attend(const std::string& sale) {
   if (done && due.beat) done = beat(sale);
   if (done && due.leave) done = leave(sale, (*row)->uuid, {}, call_deadline());
   if (!due.passed.empty()) {
-    auto looked = look_for(sale, due.passed);
+    auto looked = look_for(sale, due.passed, call_deadline());
     if (looked) return done;
     put_back(sale, std::move(due.passed));
     return looked;
@@ -273,10 +273,10 @@ void ReceiptKeeper::note_handed(const std::string& sale, const Due& due, std::ui
 
 /// The sale was reopened before these were handed in: too late to bring anything back, since buyers have been judged
 /// anew. They are named if they are lost.
-Result<Done> ReceiptKeeper::look_for(const std::string& sale, const std::vector<Held>& passed) {
+Result<Done> ReceiptKeeper::look_for(const std::string& sale, const std::vector<Held>& passed, Deadline deadline) {
   std::vector<Receipt> receipts;
   for (const Held& held : passed) held.block->append_to(receipts, Position{});
-  auto transaction = sink_->begin(OrderSink::Access::read, call_deadline());
+  auto transaction = sink_->begin(OrderSink::Access::read, deadline);
   if (!transaction) return tl::unexpected<Error>(std::move(transaction.error()));
   ReceiptLookup lookup(**transaction, sale);
   LostReceipts lost;
@@ -314,12 +314,21 @@ void ReceiptKeeper::stop() {
   if (!was_watched) return;
   const Deadline deadline = util::Clock::now() + kLeavePatience;
   for (const auto& [sale, kept] : sales_) {
-    const std::vector<Held> blocks(kept.blocks.begin(), kept.blocks.end());
-    auto left = leave(sale, kept.uuid, blocks, deadline);
-    if (!left && !blocks.empty())
+    const bool holds_some = !kept.blocks.empty();
+    if (auto parted = part_from(sale, kept, deadline); !parted && holds_some)
       log(LogLevel::warning, "sale {}: a gate was closed and could not leave its receipts: {}", sale,
-          to_string(left.error()));
+          to_string(parted.error()));
   }
+}
+
+/// Nobody looks at the sale for us any more: what the sale went on without is named now, and the rest is left.
+Result<Done> ReceiptKeeper::part_from(const std::string& sale, const Kept& kept, Deadline deadline) {
+  auto row = read_row(*sink_, sale, deadline);
+  if (!row) return tl::unexpected<Error>(std::move(row.error()));
+  const Due due = sort_out(sale, *row);
+  auto left = leave(sale, kept.uuid, {kept.blocks.begin(), kept.blocks.end()}, deadline);
+  auto looked = due.passed.empty() ? Result<Done>{} : look_for(sale, due.passed, deadline);
+  return left ? looked : left;
 }
 
 /// Takes our row back and leaves what the worker has not carried yet: closing a gate forgets nothing.

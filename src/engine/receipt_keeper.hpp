@@ -86,8 +86,9 @@ class ReceiptKeeper {
   Result<Done> beat(const std::string& sale);
   Result<Done> hand_in(const std::string& sale, const Due& due, std::uint64_t fence_epoch);
   void note_handed(const std::string& sale, const Due& due, std::uint64_t fence_epoch);
-  Result<Done> look_for(const std::string& sale, const std::vector<Held>& passed);
+  Result<Done> look_for(const std::string& sale, const std::vector<Held>& passed, Deadline deadline);
   void put_back(const std::string& sale, std::vector<Held> passed);
+  Result<Done> part_from(const std::string& sale, const Kept& kept, Deadline deadline);
   Result<Done> leave(const std::string& sale, std::string_view uuid, const std::vector<Held>& blocks,
                      Deadline deadline);
   Result<Done> write_receipts(SinkTransaction& transaction, const SaleRow& row, const std::vector<Held>& blocks);

@@ -9,6 +9,10 @@
 
 namespace flashsale::engine {
 
+/// Whether a database at `watermark` has what was told at `at`. Of an epoch that is over it may lack anything: a
+/// primary that was cut off goes on under it.
+inline bool surely_has(Position watermark, Position at) { return at.epoch == watermark.epoch && at <= watermark; }
+
 /// Looks receipts up one by one within one transaction.
 class ReceiptLookup {
  public:

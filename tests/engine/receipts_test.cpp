@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <functional>
 #include <mutex>
+#include <utility>
 
 #include "core/keyspace.hpp"
 #include "engine/journal_applier.hpp"
@@ -55,6 +57,32 @@ class CutSink : public OrderSink {
  private:
   const std::shared_ptr<OrderSink> inner_;
 };
+
+/// A database in which something happens just before a transaction that writes begins.
+class InterruptedSink : public CutSink {
+ public:
+  InterruptedSink(std::shared_ptr<OrderSink> inner, std::function<void()> happen)
+      : CutSink(std::move(inner)), happen_(std::move(happen)) {}
+  Result<std::unique_ptr<SinkTransaction>> begin(Access access, Deadline deadline) override {
+    if (access == Access::write && happen_) std::exchange(happen_, nullptr)();
+    return CutSink::begin(access, deadline);
+  }
+
+ private:
+  std::function<void()> happen_;
+};
+
+/// What a batch that ended at `at` told one buyer.
+void tell(engine::ReceiptKeeper& keeper, const ServedSale& sale, const char* buyer, Position at) {
+  engine::Request request;
+  request.fill({SaleId{sale.id}, ItemId{"shoe"}, BuyerId{buyer}, RequestId{"click"}}, Level::primary, soon());
+  Answer answer;
+  answer.outcome = Outcome::reserved;
+  answer.order = {at, 0};
+  engine::ReceiptBlock block(at);
+  block.add(request, answer);
+  keeper.put(sale.id, "u-" + sale.id, std::move(block));
+}
 
 GateOptions patient() {
   GateOptions options;
@@ -366,6 +394,36 @@ TEST_CASE("a gate that is closed leaves its receipts in the database, and nobody
   CHECK_FALSE(log.has("not every gate"));
 }
 
+TEST_CASE("a gate that is closed names what it told under an epoch that was over, as lost") {
+  PrivateRedis redis;
+  ServedSale sale(redis);
+  HeardLog log;
+  const auto before = metrics();
+  engine::ReceiptKeeper keeper(sale.sink, 100);
+  tell(keeper, sale, "ann", {1, 7});
+  REQUIRE(eventually([&] { return !holders(sale).empty(); }));
+  // Its next look is a second away, and it is closed before.
+  sale.change_row([](SaleRow& row) { row.fence_epoch = 2, row.watermark = {2, 0}; });
+  keeper.stop();
+  CHECK(metrics().receipts_lost - before.receipts_lost == 1);
+  CHECK(log.has("told to callers and lost: reserve of 1-7.0 (the sale went on without it)"));
+  CHECK(receipts_in_database(sale) == 0);
+}
+
+TEST_CASE("what was told under an epoch that ends while it is handed in is handed in all the same") {
+  PrivateRedis redis;
+  ServedSale sale(redis);
+  sale.change_row([](SaleRow& row) { row.fence_epoch = 3, row.rec_uuid = "somebody", row.watermark = {1, 5}; });
+  // The reconcile finds that one before it, which was cut off, had reopened the sale under epoch 2.
+  const auto sink = std::make_shared<InterruptedSink>(sale.sink, [&] {
+    sale.change_row([](SaleRow& row) { row.watermark = {2, 9}; });
+  });
+  engine::ReceiptKeeper keeper(sink, 100);
+  tell(keeper, sale, "ann", {1, 8});
+  REQUIRE(eventually([&] { return !holders(sale).empty(); }));
+  CHECK(receipts_in_database(sale) == 1);
+}
+
 TEST_CASE("receipts go when the database has their orders") {
   Told told;
   told.reserve_crowd(5);
@@ -382,25 +440,15 @@ TEST_CASE("what the database has is forgotten, and makes no room be missed") {
   ServedSale sale(redis);
   const auto before = metrics();
   engine::ReceiptKeeper keeper(sale.sink, 3);
-  const auto tell = [&](const char* buyer, Position at) {
-    engine::Request request;
-    request.fill({SaleId{sale.id}, ItemId{"shoe"}, BuyerId{buyer}, RequestId{"click"}}, Level::primary, soon());
-    Answer answer;
-    answer.outcome = Outcome::reserved;
-    answer.order = {at, 0};
-    engine::ReceiptBlock block(at);
-    block.add(request, answer);
-    keeper.put(sale.id, "u-" + sale.id, std::move(block));
-  };
-  tell("ann", {1, 1});
-  tell("bob", {1, 2});
+  tell(keeper, sale, "ann", {1, 1});
+  tell(keeper, sale, "bob", {1, 2});
   CHECK(keeper.count() == 2);
   sale.change_row([](SaleRow& row) { row.watermark = {1, 1}; });
   CHECK(eventually([&] { return keeper.count() == 1; }));
-  tell("cid", {1, 3});
-  tell("dan", {1, 4});
+  tell(keeper, sale, "cid", {1, 3});
+  tell(keeper, sale, "dan", {1, 4});
   CHECK(metrics().receipts_dropped == before.receipts_dropped);
-  tell("eve", {1, 5});
+  tell(keeper, sale, "eve", {1, 5});
   CHECK(metrics().receipts_dropped - before.receipts_dropped == 1);
   keeper.stop();
   CHECK(receipts_in_database(sale) == 3);

@@ -49,6 +49,11 @@ Reply Node::evaluate(const Words& words, std::int64_t now_ms) {
 
 Reply Node::serve(const Words& words, std::int64_t now_ms) {
   if (words[0] == "EVALSHA") return evaluate(words, now_ms);
+  if (words[0] == "SCRIPT" && words.at(1) == "EXISTS") {
+    std::vector<Reply> there;
+    for (std::size_t i = 2; i < words.size(); ++i) there.push_back(integer(known_.count(words[i]) > 0 ? 1 : 0));
+    return array(std::move(there));
+  }
   if (words[0] == "SCRIPT") {  // LOAD: the real text names the script, also where a bug is planted in it
     const core::ScriptTable scripts = core::embedded_scripts();
     for (const core::Script& script : scripts)
