@@ -157,10 +157,15 @@ Result<Done> ReceiptCollector::move(SinkTransaction& transaction, Verb act, cons
 Result<Done> ReceiptCollector::finish(SinkTransaction& transaction) {
   auto dropped = transaction.drop_receipts(SaleId{sale_}, {claim_.epoch(), 0});
   if (!dropped) return tl::unexpected<Error>(std::move(dropped.error()));
-  late_ = *dropped > handed_ ? *dropped - handed_ : 0;
   auto now = transaction.now_ms();
   if (!now) return tl::unexpected<Error>(std::move(now.error()));
-  return transaction.drop_receipt_holders(SaleId{sale_}, *now - 60 * kHolderSilence.count());
+  auto gone = transaction.drop_receipt_holders(SaleId{sale_}, *now - 60 * kHolderSilence.count());
+  if (!gone) return gone;
+  lost_.report(sale_);
+  if (*dropped <= handed_) return {};
+  counters().receipts_lost.add(*dropped - handed_);
+  log(LogLevel::alarm, "sale {}: {} receipts were handed in too late to be looked at", sale_, *dropped - handed_);
+  return {};
 }
 
 void ReceiptCollector::report() const {
@@ -169,10 +174,6 @@ void ReceiptCollector::report() const {
   if (handed_ > 0)
     log(LogLevel::info, "sale {}: by {} receipts {} orders came back, and {} confirms and releases", sale_, handed_,
         orders_, moves_);
-  lost_.report(sale_);
-  if (late_ == 0) return;
-  counters().receipts_lost.add(late_);
-  log(LogLevel::alarm, "sale {}: {} receipts were handed in too late to be looked at", sale_, late_);
 }
 
 }  // namespace flashsale::engine

@@ -28,9 +28,11 @@ class ReceiptCollector {
   Result<bool> await(Deadline until, Deadline deadline);
   /// Applies what was handed in. False: the claim was lost.
   Result<bool> apply(Deadline deadline);
-  /// Forgets what was handed in, with the transaction that ends the reconcile.
+  /// Forgets what was handed in, with the transaction that ends the reconcile, and tells what is lost. Before the
+  /// commit: whoever dies at it or does not hear of it could not tell any more, and an alarm that comes twice does no
+  /// harm.
   Result<Done> finish(SinkTransaction& transaction);
-  /// After that one was committed: counts and tells what became of them.
+  /// After that one was committed: counts and tells what came back.
   void report() const;
 
  private:
@@ -51,7 +53,6 @@ class ReceiptCollector {
   std::size_t handed_ = 0;
   std::size_t orders_ = 0;  // brought back, like the next
   std::size_t moves_ = 0;
-  std::size_t late_ = 0;
   LostReceipts lost_;
 };
 

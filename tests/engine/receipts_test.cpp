@@ -14,6 +14,7 @@
 #include "flashsale/log.hpp"
 #include "flashsale/metrics.hpp"
 #include "flashsale/stock_gate.hpp"
+#include "support/forwarding_transaction.hpp"
 #include "support/served_sale.hpp"
 
 using namespace flashsale;
@@ -70,6 +71,32 @@ class InterruptedSink : public CutSink {
 
  private:
   std::function<void()> happen_;
+};
+
+/// A database that commits the end of a reconcile, whose answer is lost.
+class UnheardSink : public CutSink {
+ public:
+  using CutSink::CutSink;
+  Result<std::unique_ptr<SinkTransaction>> begin(Access access, Deadline deadline) override {
+    auto inner = CutSink::begin(access, deadline);
+    if (!inner) return inner;
+    return std::make_unique<Ending>(std::move(*inner));
+  }
+
+ private:
+  struct Ending : ForwardingTransaction {
+    using ForwardingTransaction::ForwardingTransaction;
+    Result<std::size_t> drop_receipts(SaleId sale, Position until) override {
+      ends_ = true;
+      return inner_->drop_receipts(sale, until);
+    }
+    Result<Done> commit() override {
+      auto done = inner_->commit();
+      if (done && ends_) return fail(ErrorCode::disconnected, "no answer came", Effect::unknown);
+      return done;
+    }
+    bool ends_ = false;
+  };
 };
 
 /// What a batch that ended at `at` told one buyer.
@@ -308,6 +335,26 @@ TEST_CASE("what does not fit any more is named as lost and not forced") {
   CHECK(metrics().receipts_saved - before.receipts_saved == 5);
   CHECK(metrics().receipts_lost - before.receipts_lost == 3);
   CHECK(log.has("told to callers and lost: reserve of 1-6.0 (OVERSOLD), reserve of 1-7.0 (OVERSOLD)"));
+}
+
+TEST_CASE("a reconcile that does not hear of its last commit has named what is lost") {
+  Told told;
+  HeardLog log;
+  const auto before = metrics();
+  told.reserve("ann");
+  told.await_declared();
+  told.sale.change_row([](SaleRow& row) { row.items[0].total = 0; });
+  told.lose_redis();
+  engine::ReconcileWatch watch;
+  watch.receipt_grace = std::chrono::seconds(20);
+  const auto unheard = std::make_shared<UnheardSink>(told.sale.sink);
+  const auto done = engine::reconcile(told.sale.pool, unheard, told.sale.id, soon(), engine::Loss::refuse, &watch);
+  REQUIRE_FALSE(done);
+  CHECK(done.error().effect == Effect::unknown);
+  CHECK(told.sale.row().rec_uuid.empty());
+  CHECK(receipts_in_database(told.sale) == 0);
+  CHECK(metrics().receipts_lost - before.receipts_lost == 1);
+  CHECK(log.has("told to callers and lost: reserve of 1-1.0 (OVERSOLD)"));
 }
 
 TEST_CASE("a receipt of an order that was set aside does not revive it") {
