@@ -40,6 +40,8 @@ constexpr PlantedBug kBugs[] = {
      "if rec then s, e = find(rec, '\\n' .. request .. ' ', 1, true) end", "", "wire"},
     {"a request may change its mind", "reserve", "if tonumber(item) ~= j or tonumber(units) ~= want then letter = 'c'",
      "if false then letter = 'c'", "wire"},
+    {"the quantity of a retry is compared as the text that it is", "reserve",
+     "tonumber(units) ~= want then letter = 'c'", "units ~= want then letter = 'c'", "wire"},
     {"a journal that refuses an entry does not stop the sale", "reserve",
      "if added ~= id then return refuse('fenced', now) end", "", "refuse"},
     {"an order's place in its batch is not part of its name", "reserve", "id .. '.' .. index .. (", "id .. '.0' .. (",
@@ -56,7 +58,7 @@ constexpr PlantedBug kBugs[] = {
      "call('XTRIM', KEYS[3], 'MINID', A[1] .. '-' .. m[5])", "crash"},
     {"a restock counts as often as it is sent", "restock", "if done then\n", "if false then\n", "wire crash"},
     {"stock is lowered below what was sold", "restock", "if (becomes < booked and becomes < total) or ", "if ",
-     "crash"},
+     "wire crash"},
     {"a look is answered on a history that is over, whatever its caller has heard of", "look",
      "if not find(info, '\\nmaster_replid:' .. m[7] .. '\\r', 1, true) then return "
      "refuse('fenced') end",
