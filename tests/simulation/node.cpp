@@ -7,6 +7,7 @@
 namespace flashsale::simulation {
 
 void Node::apply(Keyspace& data, const Writes& writes) {
+  data.refuse_next_xadd(false);  // what has been written is refused nowhere
   for (const Words& words : writes) words[0] == "FLUSHALL" ? data.clear() : static_cast<void>(data.run(words));
 }
 
