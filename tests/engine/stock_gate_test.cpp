@@ -7,8 +7,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <filesystem>
-#include <fstream>
 #include <map>
 #include <set>
 #include <thread>
@@ -68,34 +66,6 @@ struct EndlessPool final : ConnectionPool {
 
   std::atomic<int> asked{0}, stopped{0};
 };
-
-/// Lends what another pool lends, but while it is stuck nothing: as a connect that its deadline does not end.
-struct StickyPool final : ConnectionPool {
-  explicit StickyPool(std::shared_ptr<ConnectionPool> its_good) : good(std::move(its_good)) {}
-  Result<Lease> acquire(Role role, std::uint16_t slot, Deadline) override {
-    ++asked;
-    while (stuck && !util::stop_requested()) std::this_thread::sleep_for(milliseconds{1});
-    return good->acquire(role, slot, Deadline::clock::now() + std::chrono::seconds(30));
-  }
-  void report(Connection*, Heard, std::string_view) override {}
-  void give_back(Connection*) override {}
-
-  const std::shared_ptr<ConnectionPool> good;
-  std::atomic<bool> stuck{false};
-  std::atomic<int> asked{0};
-};
-
-/// How often our thread of that name has waited so far; nothing: there is no such thread.
-std::string waits_of(const std::string& name) {
-  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
-    std::string line;
-    std::getline(std::ifstream(task.path() / "comm"), line);
-    if (line != name) continue;
-    for (std::ifstream status(task.path() / "status"); std::getline(status, line);)
-      if (line.rfind("voluntary_ctxt_switches", 0) == 0) return line;
-  }
-  return {};
-}
 
 /// As in a cluster: the slot of one sale is served by a node that is away, all others by one that is there.
 struct HalfPool final : ConnectionPool {
@@ -304,39 +274,6 @@ TEST_SUITE("engine/stock_gate") {
     const auto event = drain_all(queue, 1)[0];
     CHECK(event.error() == ErrorCode::timed_out);
     CHECK(event.effect == Effect::none);
-  }
-
-  TEST_CASE("a call ends by its deadline while the lane is stuck in a connect, also after a quiet time") {
-    Shop shop;
-    const auto pool = std::make_shared<StickyPool>(shop.pool);
-    GateOptions options;
-    options.lanes = 1;
-    StockGate gate(pool, options);
-    CompletionQueue queue;
-    const auto submit = [&](std::string_view buyer, milliseconds timeout) {
-      Call call = click(buyer, "r1");
-      call.timeout = timeout;
-      REQUIRE(gate.submit(&call, 1, queue).value() == 1);
-    };
-    submit("ann", milliseconds{30'000});
-    CHECK(drain_all(queue, 1)[0].outcome() == Outcome::reserved);
-    REQUIRE(eventually(
-        [&] {
-          const std::string before = waits_of("flashsale-usher");
-          std::this_thread::sleep_for(milliseconds{300});  // thirty of its ticks
-          return !before.empty() && waits_of("flashsale-usher") == before;
-        },
-        milliseconds{30'000}));
-    pool->stuck = true;
-    const int asked = pool->asked;
-    submit("bob", milliseconds{30'000});
-    REQUIRE(eventually([&] { return pool->asked > asked; }));
-    submit("cid", milliseconds{50});
-    const Event cid = drain_all(queue, 1)[0];
-    CHECK(cid.error() == ErrorCode::timed_out);
-    CHECK(cid.effect == Effect::none);
-    pool->stuck = false;
-    CHECK(drain_all(queue, 1)[0].outcome() == Outcome::reserved);
   }
 
   TEST_CASE("scripts flushed in mid-sale are loaded again, and no caller hears of it") {
