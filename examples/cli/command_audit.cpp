@@ -116,13 +116,13 @@ int repairs(Session& session, const std::string& sale) {
 void add_audit(CLI::App& app, Run& run) {
   const auto options = std::make_shared<AuditOptions>();
   CLI::App* const verb = app.add_subcommand("audit", "Compare Redis and the database; exit code 3 if they differ");
-  verb->add_option("SALE", options->sale)->required();
+  verb->add_option("SALE", options->sale, "The sale\'s id")->required();
   verb->add_flag("--repair", options->repair, "Rebuild Redis from the database if they differ");
   verb->add_option("--within", options->within, "How long it may take")->capture_default_str();
   verb->add_option("--by", options->by, "Who repairs, for the record; this user at this host by default");
   verb->callback([options, &run] { run = [options](Session& session) { return audit(session, *options); }; });
   CLI::App* const list = app.add_subcommand("repairs", "What audits have repaired: who, when, which units and orders");
-  list->add_option("SALE", options->sale)->required();
+  list->add_option("SALE", options->sale, "The sale\'s id")->required();
   list->callback([options, &run] { run = [options](Session& session) { return repairs(session, options->sale); }; });
 }
 

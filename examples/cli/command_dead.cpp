@@ -61,19 +61,19 @@ void add_dead(CLI::App& app, Run& run) {
   const auto options = std::make_shared<DeadOptions>();
   const auto add = [&](const char* name, const char* help) {
     CLI::App* const verb = dead->add_subcommand(name, help);
-    verb->add_option("SALE", options->sale)->required();
+    verb->add_option("SALE", options->sale, "The sale\'s id")->required();
     return verb;
   };
   add("list", "What was set aside, why, and what was decided")->callback([options, &run] {
     run = [options](Session& session) { return list(session, *options); };
   });
   CLI::App* const retry = add("retry", "Make them orders again, if their cause is gone");
-  retry->add_option("ORDER", options->orders)->required();
+  retry->add_option("ORDER", options->orders, "Their numbers, as list prints them: 1-2.0")->required();
   retry->callback([options, &run] {
     run = [options](Session& session) { return decide(session, *options, &SaleController::dead_retry, "retried"); };
   });
   CLI::App* const drop = add("drop", "Give them up: their units are for sale again");
-  drop->add_option("ORDER", options->orders)->required();
+  drop->add_option("ORDER", options->orders, "Their numbers, as list prints them: 1-2.0")->required();
   drop->callback([options, &run] {
     run = [options](Session& session) { return decide(session, *options, &SaleController::dead_drop, "dropped"); };
   });

@@ -87,7 +87,7 @@ int status(Session& session, const std::string& sale) {
 void add_schedule(CLI::App& app, Run& run) {
   const auto options = std::make_shared<ScheduleOptions>();
   CLI::App* const verb = app.add_subcommand("schedule", "Set when a sale opens and closes by itself");
-  verb->add_option("SALE", options->sale)->required();
+  verb->add_option("SALE", options->sale, "The sale\'s id")->required();
   verb->add_option("--opens-at", options->opens_at, "RFC 3339, +10s, +5m");
   verb->add_option("--closes-at", options->closes_at, "The same, or 'never'");
   verb->callback([options, &run] { run = [options](Session& session) { return schedule(session, *options); }; });
@@ -96,8 +96,8 @@ void add_schedule(CLI::App& app, Run& run) {
 void add_restock(CLI::App& app, Run& run) {
   const auto options = std::make_shared<RestockOptions>();
   CLI::App* const verb = app.add_subcommand("restock", "Add units to an item, or take unsold ones away");
-  verb->add_option("SALE", options->sale)->required();
-  verb->add_option("ITEM", options->item)->required();
+  verb->add_option("SALE", options->sale, "The sale\'s id")->required();
+  verb->add_option("ITEM", options->item, "Which of the sale's items")->required();
   verb->add_option("UNITS", options->units, "How many; negative takes away")->required();
   verb->add_option("--operation", options->operation, "Its id: a repeated restock counts once (default: a new one)");
   verb->callback([options, &run] { run = [options](Session& session) { return restock(session, *options); }; });
@@ -109,7 +109,7 @@ void add_control(CLI::App& app, Run& run) {
   for (const Act& act : kActs) {
     const auto sale = std::make_shared<std::string>();
     CLI::App* const verb = app.add_subcommand(act.verb, act.help);
-    verb->add_option("SALE", *sale)->required();
+    verb->add_option("SALE", *sale, "The sale\'s id")->required();
     verb->callback([sale, act, &run] {
       run = [sale, act](Session& session) {
         SaleController sales = session.controller();
@@ -120,7 +120,7 @@ void add_control(CLI::App& app, Run& run) {
   }
   const auto sale = std::make_shared<std::string>();
   CLI::App* const verb = app.add_subcommand("retire", "Remove a closed sale from Redis once it is handed over");
-  verb->add_option("SALE", *sale)->required();
+  verb->add_option("SALE", *sale, "The sale\'s id")->required();
   verb->callback([sale, &run] { run = [sale](Session& session) { return retire(session, *sale); }; });
   add_schedule(app, run);
   add_restock(app, run);
@@ -129,7 +129,7 @@ void add_control(CLI::App& app, Run& run) {
 void add_status(CLI::App& app, Run& run) {
   const auto sale = std::make_shared<std::string>();
   CLI::App* const verb = app.add_subcommand("status", "A sale as Redis has it now");
-  verb->add_option("SALE", *sale)->required();
+  verb->add_option("SALE", *sale, "The sale\'s id")->required();
   verb->callback([sale, &run] { run = [sale](Session& session) { return status(session, *sale); }; });
 }
 

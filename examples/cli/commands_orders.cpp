@@ -87,7 +87,7 @@ int ask(Session& session, const OrderOptions& options, Question question) {
 void add_question(CLI::App& app, Run& run, const char* verb, const char* help, Question question) {
   const auto options = std::make_shared<OrderOptions>();
   CLI::App* const asks = app.add_subcommand(verb, help);
-  asks->add_option("SALE", options->sale)->required();
+  asks->add_option("SALE", options->sale, "The sale\'s id")->required();
   asks->add_option("--buyer", options->buyer, "Who bought")->required();
   asks->add_option("--request", options->request, "The purchase's own id")->required();
   add_level(*asks, *options);
@@ -100,8 +100,8 @@ void add_question(CLI::App& app, Run& run, const char* verb, const char* help, Q
 void add_orders(CLI::App& app, Run& run) {
   const auto options = std::make_shared<OrderOptions>();
   CLI::App* const asks = app.add_subcommand("reserve", "Ask for units; safe to repeat with the same request");
-  asks->add_option("SALE", options->sale)->required();
-  asks->add_option("ITEM", options->item)->required();
+  asks->add_option("SALE", options->sale, "The sale\'s id")->required();
+  asks->add_option("ITEM", options->item, "Which of the sale's items")->required();
   asks->add_option("--buyer", options->buyer, "Who buys: 1 to 64 of A-Z a-z 0-9 _ . : @ -")->required();
   asks->add_option("--request", options->request, "This purchase's own id, as --buyer (default: a new one, printed)");
   asks->add_option("--quantity", options->quantity, "Units, 1 to 1000000")->capture_default_str();

@@ -42,7 +42,7 @@ int reopen(Session& session, const RepairOptions& options) {
 
 CLI::App* add_verb(CLI::App& app, const char* name, const char* help, const std::shared_ptr<RepairOptions>& options) {
   CLI::App* const verb = app.add_subcommand(name, help);
-  verb->add_option("SALE", options->sale)->required();
+  verb->add_option("SALE", options->sale, "The sale\'s id")->required();
   verb->add_option("--within", options->within, "How long it may take")->capture_default_str();
   return verb;
 }

@@ -160,7 +160,7 @@ int replay(Session& session, const ReplayOptions& options) {
 void add_replay(CLI::App& app, Run& run) {
   const auto options = std::make_shared<ReplayOptions>();
   CLI::App* const verb = app.add_subcommand("replay", "Send a recorded crowd, and count its answers");
-  verb->add_option("SALE", options->sale)->required();
+  verb->add_option("SALE", options->sale, "The sale\'s id")->required();
   verb->add_option("--file", options->file,
                    "Lines of {\"request\", \"buyer\", \"item\", \"quantity\", \"payload\"}, plain or gzip; - is stdin")
       ->required();

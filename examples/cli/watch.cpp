@@ -55,7 +55,7 @@ int watch(Session& session, const WatchOptions& options) {
 void add_watch(CLI::App& app, Run& run) {
   const auto options = std::make_shared<WatchOptions>();
   CLI::App* const verb = app.add_subcommand("watch", "A sale's funnel, live; ends with Ctrl+C, or with the sale");
-  verb->add_option("SALE", options->sale)->required();
+  verb->add_option("SALE", options->sale, "The sale\'s id")->required();
   verb->add_flag("--once", options->once, "One look only");
   verb->add_option("--every", options->every, "Time between two looks")->capture_default_str();
   verb->callback([options, &run] { run = [options](Session& session) { return watch(session, *options); }; });
