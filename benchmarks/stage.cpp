@@ -62,6 +62,14 @@ void Stage::check(std::uint64_t accepted) {
     if (of_sale > options_.units)
       throw std::runtime_error(fmt::format("OVERSOLD: {} of {} units of {}", of_sale, options_.units, sale));
     booked += static_cast<std::uint64_t>(of_sale);
+    // One unit a buyer, so as many records, beside the one that marks the hash; and beside the entry of its creation
+    // the journal has one for each batch that sold.
+    const auto buyers = redis.command({"HLEN", "fs:{" + sale + "}:buyers"}).integer - 1;
+    if (buyers != of_sale)
+      throw std::runtime_error(fmt::format("{} buyers have {} units of {}", buyers, of_sale, sale));
+    const auto entries = redis.command({"XLEN", "fs:{" + sale + "}:journal"}).integer - 1;
+    const auto seq = std::stoll(redis.command({"HGET", "fs:{" + sale + "}:meta", "seq"}).text);
+    if (entries != seq) throw std::runtime_error(fmt::format("{} of {} entries are in the journal", entries, seq));
   }
   if (booked != accepted) throw std::runtime_error(fmt::format("booked {}, but accepted {}", booked, accepted));
 }

@@ -35,7 +35,8 @@ class Stage {
  public:
   explicit Stage(StageOptions options);
 
-  /// Throws std::runtime_error if a sale booked more than it has, or if they did not book exactly what was accepted.
+  /// Throws std::runtime_error if a sale booked more than it has or gave a buyer more than one unit, if a win is not in
+  /// the journal, or if the sales did not book exactly what was accepted.
   void check(std::uint64_t accepted);
   double used_memory();  ///< bytes, as INFO says, without the buffers of connections
 

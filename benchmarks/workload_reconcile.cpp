@@ -17,7 +17,7 @@
 namespace flashsale::bench {
 namespace {
 
-constexpr int kPauses = 20;
+constexpr int kPauses = 100;
 constexpr std::size_t kBacklog = 5'000;
 
 test::ServedTerms terms_for(std::size_t buyers, bool postgres) {
@@ -80,7 +80,7 @@ void measure_pauses(Bench& bench, bool postgres) {
   std::sort(pauses.begin(), pauses.end());
   const std::string beside = fmt::format("{} runs, {}", runs, postgres ? "PostgreSQL" : "SQLite");
   bench.figure("p50_ms", median(pauses), beside);
-  bench.figure("p99_ms", pauses.back(), beside);  // of fewer than a hundred runs the longest
+  bench.figure("p99_ms", pauses[(pauses.size() * 99 - 1) / 100], beside);  // of fewer than a hundred the longest
 }
 
 /// The crowd on a sale that has a database, which a worker never reaches: the ring runs full.
