@@ -7,10 +7,11 @@
 namespace flashsale::history {
 
 const std::vector<Group>& groups() {
-  static const std::vector<Group> all = {processes(),       redis_always(), redis_everysec(), redis_cut(),
-                                         redis_forgetful(), failovers(),    partitions(),     wires(),
-                                         servers(),         deletions(),    disks(),          disks_of_postgres(),
-                                         databases(),       clocks(),       sentinels(),      clusters()};
+  static const std::vector<Group> all = {
+      processes(), redis_always(),      redis_everysec(), redis_cut(), redis_forgetful(), failovers(),
+      zombies(),   partitions(),        minorities(),     wires(),     servers(),         deletions(),
+      disks(),     disks_of_postgres(), databases(),      clocks(),    sentinels(),       zombies_of_sentinels(),
+      clusters()};
   return all;
 }
 

@@ -1,5 +1,6 @@
 /// Faults that befall a night, each with what proves that it happened. A group shares a plan: what the night must have
-/// for them to be possible.
+/// for them to be possible. Those that leave an old primary answering have groups of their own: such a night's answers
+/// are judged more leniently.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +37,9 @@ Group redis_everysec();
 Group redis_cut();
 Group redis_forgetful();
 Group failovers();
+Group zombies();
 Group partitions();
+Group minorities();
 Group wires();
 Group servers();
 Group deletions();
@@ -45,6 +48,7 @@ Group disks_of_postgres();
 Group databases();
 Group clocks();
 Group sentinels();
+Group zombies_of_sentinels();
 Group clusters();
 
 /// A night that has been.

@@ -155,6 +155,11 @@ std::string minority_primary(Stage& stage) {
   return sell_on_both_sides(stage, {0}, [&] { return set_replication_link(pid, true); });
 }
 
+void with_a_network(Plan& plan) {
+  with_a_replica(plan);
+  plan.own_network = true;
+}
+
 }  // namespace
 
 Group failovers() {
@@ -167,22 +172,25 @@ Group failovers() {
           {{"failover by command", fail_over_by_command},
            {"failover by kill", fail_over_by_kill},
            {"failover, the replica behind", fail_over_behind},
-           {"replication frozen", freeze_replication},
-           {"zombie primary", leave_a_zombie},
-           {"zombie primary with a worker", leave_a_zombie_with_a_worker}}};
+           {"replication frozen", freeze_replication}}};
+}
+
+Group zombies() {
+  return {"zombies",
+          with_a_replica,
+          false,
+          {{"zombie primary", leave_a_zombie}, {"zombie primary with a worker", leave_a_zombie_with_a_worker}}};
 }
 
 Group partitions() {
   return {"partitions",
-          [](Plan& plan) {
-            with_a_replica(plan);
-            plan.own_network = true;
-          },
+          with_a_network,
           true,
           {{"clients parted from the primary", part_clients},
            {"replies lost, requests not", part_one_way},
-           {"replica parted", part_replica},
-           {"primary in the minority", minority_primary}}};
+           {"replica parted", part_replica}}};
 }
+
+Group minorities() { return {"minorities", with_a_network, true, {{"primary in the minority", minority_primary}}}; }
 
 }  // namespace flashsale::history

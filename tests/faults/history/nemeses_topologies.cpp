@@ -142,9 +142,15 @@ Group sentinels() {
           false,
           {{"Sentinel failover by command", sentinel_by_command},
            {"Sentinel failover by kill", sentinel_by_kill},
-           {"Sentinel failover, a zombie left", sentinel_zombie},
            {"a sentinel killed", kill_sentinel},
            {"a sentinel stopped", stop_sentinel}}};
+}
+
+Group zombies_of_sentinels() {
+  return {"zombies of sentinels",
+          [](Plan& plan) { shape(plan, Topology::sentinels); },
+          false,
+          {{"Sentinel failover, a zombie left", sentinel_zombie}}};
 }
 
 Group clusters() {

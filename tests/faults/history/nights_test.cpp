@@ -242,14 +242,16 @@ TEST_SUITE("faults/history") {
   }
 
   TEST_CASE("failovers by command and by kill, frozen links and zombies break no promise of the level") {
-    survives("failovers");
+    for (const char* name : {"failovers", "zombies"}) survives(name);
   }
 
   TEST_CASE("failovers of sentinels and of a cluster, and a slot that moves, break no promise of the level") {
-    for (const char* name : {"sentinels", "cluster"}) survives(name);
+    for (const char* name : {"sentinels", "zombies of sentinels", "cluster"}) survives(name);
   }
 
-  TEST_CASE("networks that part, both ways and one way, break no promise of the level") { survives("partitions"); }
+  TEST_CASE("networks that part, both ways and one way, break no promise of the level") {
+    for (const char* name : {"partitions", "minorities"}) survives(name);
+  }
 
   TEST_CASE("bytes late, in pieces, lost, doubled or replaced break no promise") { survives("wires"); }
 
@@ -295,9 +297,12 @@ TEST_SUITE("faults/history/control") {
     is_seen({"redis, its log cut", {"all forgotten", forget_without_workers}, "level"}, {"I2", "I6"});
     is_seen({"disks", {"all forgotten", forget_while_the_disk_is_full}, "level"}, {"I2", "I6"});
     is_seen({"PostgreSQL's disk", {"all forgotten", forget_while_the_disk_is_full}, "level"}, {"I2", "I6"});
-    is_seen({"partitions", named("partitions", "primary in the minority"), "level"}, {"I2", "I6"});
+    is_seen({"minorities", named("minorities", "primary in the minority"), "level"}, {"I2", "I6"});
+    for (const char* name : {"partitions", "zombies"})
+      is_seen({name, {"promoted behind", lose_without_workers}, "level"}, {"I2", "I6"});
     is_seen({"redis that keeps nothing", {"all forgotten", forget_without_workers}, "level"}, {"I2", "I6"});
-    is_seen({"sentinels", {"promoted behind", lose_under_sentinels}, "level"}, {"I2", "I6"});
+    for (const char* name : {"sentinels", "zombies of sentinels"})
+      is_seen({name, {"promoted behind", lose_under_sentinels}, "level"}, {"I2", "I6"});
     is_seen({"cluster", {"promoted behind", lose_in_a_cluster}, "level"}, {"I2", "I6"});
   }
 
