@@ -13,6 +13,7 @@
 
 #include "core/keyspace.hpp"
 #include "core/positions.hpp"
+#include "faults/history/apart.hpp"
 #include "faults/history/nemeses.hpp"
 #include "support/served_sale.hpp"
 
@@ -192,6 +193,15 @@ void on_clients(Stage& stage, Act act) {
 }
 
 /// Again and again: what the clients ask is done, and nobody hears of it before the longest of their deadlines.
+/// For longer than any call's deadline.
+std::string lose_replies_for_long(Stage& stage) {
+  const std::string clients = fmt::format("10.77.{}.1/32", stage.primary_number() + 1);
+  const pid_t pid = stage.primary().pid();
+  if (!run_ip("route add blackhole " + clients, pid)) return {};
+  stage.pass(milliseconds{4000});
+  return run_ip("route del blackhole " + clients, pid) ? "no reply came back" : "";
+}
+
 std::string swallow_replies(Stage& stage) {
   for (int times = 0; times < 10; ++times) {
     const std::int64_t from = stage.seq(stage.primary());
@@ -298,8 +308,7 @@ TEST_SUITE("faults/history/control") {
     is_seen({"disks", {"all forgotten", forget_while_the_disk_is_full}, "level"}, {"I2", "I6"});
     is_seen({"PostgreSQL's disk", {"all forgotten", forget_while_the_disk_is_full}, "level"}, {"I2", "I6"});
     is_seen({"minorities", named("minorities", "primary in the minority"), "level"}, {"I2", "I6"});
-    for (const char* name : {"partitions", "zombies"})
-      is_seen({name, {"promoted behind", lose_without_workers}, "level"}, {"I2", "I6"});
+    is_seen({"zombies", {"promoted behind", lose_without_workers}, "level"}, {"I2", "I6"});
     is_seen({"redis that keeps nothing", {"all forgotten", forget_without_workers}, "level"}, {"I2", "I6"});
     for (const char* name : {"sentinels", "zombies of sentinels"})
       is_seen({name, {"promoted behind", lose_under_sentinels}, "level"}, {"I2", "I6"});
@@ -319,6 +328,7 @@ TEST_SUITE("faults/history/control") {
 
   TEST_CASE("an unknown effect that is called none is seen") {
     is_seen({"servers", {"replies swallowed", swallow_replies}, "effect"}, {"I3"});
+    is_seen({"partitions", {"replies lost", lose_replies_for_long}, "effect"}, {"I3"});
   }
 
   TEST_CASE("a sale whose buyers are gone and that knows no limit is seen") {
