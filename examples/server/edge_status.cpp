@@ -26,9 +26,9 @@ EdgeStatus::EdgeStatus(const std::string& url) {
   if (!fits) throw std::runtime_error("the edge's status must be http://127.0.0.1:PORT/PATH");
 }
 
-std::optional<std::string> EdgeStatus::fetch() const {
+std::string EdgeStatus::fetch() const {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return std::nullopt;
+  if (fd < 0) return {};
   const timeval patience{0, 200'000};
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
@@ -50,15 +50,21 @@ std::optional<std::string> EdgeStatus::fetch() const {
 
 std::optional<std::uint64_t> EdgeStatus::requests() {
   if (port_ == 0) return std::nullopt;
-  const auto answer = fetch();
-  if (!answer) return std::nullopt;
+  const auto now = look();
+  trouble_.note(now ? "" : "no count at http://127.0.0.1:" + std::to_string(port_) + path_);
+  if (now) last_ = now;
+  return last_;
+}
+
+std::optional<std::uint64_t> EdgeStatus::look() {
+  const std::string answer = fetch();
   // server accepts handled requests
   //  16630948 16630948 31070465
   constexpr std::string_view kHead = "accepts handled requests";
-  const auto at = answer->find(kHead);
+  const auto at = answer.find(kHead);
   if (at == std::string::npos) return std::nullopt;
   ++asked_;
-  std::istringstream numbers(answer->substr(at + kHead.size()));
+  std::istringstream numbers(answer.substr(at + kHead.size()));
   std::uint64_t accepted = 0, handled = 0, requests = 0;
   if (!(numbers >> accepted >> handled >> requests)) return std::nullopt;
   return requests - std::min(requests, asked_);

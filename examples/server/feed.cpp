@@ -102,7 +102,7 @@ std::string Feed::frame(const std::string& sale) {
   auto alarms = alarms_.recent();
   const auto alarm = [&](std::string text) { alarms.insert(alarms.begin(), text.substr(0, kAlarmBytesMax)); };
   const auto status = controller_.status(flashsale::SaleId{sale}, flashsale::Role::primary);
-  const Written& written = written_.look(sale);
+  const Written& written = written_.look(sale, funnel_.sales.of(sale).first);
   const auto phase = status ? status->phase() : "unknown";
   Json body{{"sale", sale}, {"phase", phase}, {"fenced", status && status->fenced}};
   const auto wall_ms =
@@ -110,7 +110,8 @@ std::string Feed::frame(const std::string& sale) {
   body["server_time_ms"] = status ? status->now_ms : wall_ms.count();
   body["opens_ms"] = status ? status->opens_ms : 0;
   body["closes_ms"] = status ? status->closes_ms : 0;
-  body["funnel"] = funnel(written.orders);
+  body["funnel"] = funnel(sale, static_cast<std::uint64_t>(written.orders));
+  const std::string why = written_.trouble(sale);
   body["items"] = Json::array();
   if (status) {
     for (const auto& item : status->items) {
@@ -124,10 +125,16 @@ std::string Feed::frame(const std::string& sale) {
     }
     if (status->waiting > kLagAlarm)
       alarm("The database is " + std::to_string(status->waiting) + " journal entries behind.");
+    if (written.is_unknown && status->queue == flashsale::QueueMode::journal) alarm("The database has no such sale.");
     if (status->fenced) alarm("Redis lost its history: nothing is sold until the worker has reconciled.");
   } else {
     alarm("No look at the sale: " + to_string(status.error()));
   }
+  if (written.dead > 0)
+    alarm("Orders set aside that nobody has decided about: " + std::to_string(written.dead) +
+          " (flashsale dead list).");
+  if (!why.empty()) alarm("The database cannot be read, and what is confirmed is as old: " + why);
+  if (const auto lost = edge_.trouble(); !lost.empty()) alarm("The edge does not answer: " + lost);
   body["accepted_per_s"] = won_per_s_;
   body["p50_ms"] = funnel_.times.quantile(0.5);
   body["p99_ms"] = funnel_.times.quantile(0.99);
@@ -139,12 +146,12 @@ std::string Feed::frame(const std::string& sale) {
   return "data: " + body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n\n";
 }
 
-nlohmann::ordered_json Feed::funnel(std::int64_t orders_written) {
+nlohmann::ordered_json Feed::funnel(const std::string& sale, std::uint64_t written) {
   const auto read = [](const std::atomic<std::uint64_t>& counter) { return counter.load(std::memory_order_relaxed); };
   // Later stages first, so that no stage has seen less than the one behind it.
+  const auto sold = funnel_.sales.of(sale).orders;
   const auto won = read(funnel_.won), answered = read(funnel_.answered);
   const auto refused = read(funnel_.refused), arrived = read(funnel_.arrived), requests = read(funnel_.requests);
-  const auto written = static_cast<std::uint64_t>(orders_written);
   const auto local = std::min(flashsale::metrics().refused_locally, answered);
   const auto admitted = less(arrived, refused);
   const auto edge = edge_.requests();
@@ -152,7 +159,7 @@ nlohmann::ordered_json Feed::funnel(std::int64_t orders_written) {
           {"admission", layer(arrived, refused)},
           {"view", layer(admitted, local)},
           {"redis", layer(less(admitted, local), less(answered, local + won))},
-          {"journal", layer(won, less(won, written))},
+          {"journal", layer(sold, less(sold, written))},
           {"database", layer(written, written)}};
 }
 

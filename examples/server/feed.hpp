@@ -59,7 +59,7 @@ class Feed {
 
   void tick();
   std::string frame(const std::string& sale);
-  Json funnel(std::int64_t orders_written);
+  Json funnel(const std::string& sale, std::uint64_t written);
 
   flashsale::SaleController controller_;
   WrittenDown written_;

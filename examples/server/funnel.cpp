@@ -37,6 +37,18 @@ double AnswerTimes::quantile(double share) const {
   return std::exp2(static_cast<double>(at + 1) / 8) / 1000;
 }
 
+void Sales::add(const std::string& sale, flashsale::Position at) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  Sold& sold = sales_[sale];
+  if (sold.orders++ == 0 || at < sold.first) sold.first = at;
+}
+
+Sold Sales::of(const std::string& sale) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = sales_.find(sale);
+  return found == sales_.end() ? Sold{} : found->second;
+}
+
 std::string to_metrics(const Funnel& funnel) {
   std::string text;
   const auto add = [&](const std::string& name, const char* help, const std::atomic<std::uint64_t>& counter) {

@@ -4,6 +4,9 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <flashsale/types.hpp>
+#include <map>
+#include <mutex>
 #include <string>
 
 namespace server {
@@ -25,6 +28,23 @@ class AnswerTimes {
   std::atomic<std::size_t> now_{0};
 };
 
+/// What this process sold of one sale.
+struct Sold {
+  std::uint64_t orders = 0;
+  flashsale::Position first{};  ///< where the sale stood at the first of them; nowhere: there is none
+};
+
+/// Orders won, by sale; only a sale that is there is ever won in, so there are as many as operators made. Thread-safe.
+class Sales {
+ public:
+  void add(const std::string& sale, flashsale::Position at);
+  Sold of(const std::string& sale) const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, Sold> sales_;  // guarded by mutex_
+};
+
 /// Counters since the start.
 struct Funnel {
   std::atomic<std::uint64_t> requests{0};  ///< for what the public may ask, that reached this server
@@ -32,6 +52,7 @@ struct Funnel {
   std::atomic<std::uint64_t> refused{0};   ///< of them: malformed, without a good token, too often
   std::atomic<std::uint64_t> answered{0};  ///< of the rest: answered by the gate
   std::atomic<std::uint64_t> won{0};       ///< of them: reserved
+  Sales sales;
   AnswerTimes times;
 
   static void count(std::atomic<std::uint64_t>& counter) { counter.fetch_add(1, std::memory_order_relaxed); }

@@ -62,7 +62,10 @@ void Orders::drain() {
       const Asked& asked = waiting->asked;
       if (asked.verb == Verb::reserve) {
         Funnel::count(funnel_.answered);
-        if (events[i].code == static_cast<std::int32_t>(flashsale::Outcome::reserved)) Funnel::count(funnel_.won);
+        if (events[i].code == static_cast<std::int32_t>(flashsale::Outcome::reserved)) {
+          funnel_.sales.add(asked.sale, events[i].order().at);
+          Funnel::count(funnel_.won);
+        }
         funnel_.times.record(
             std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - waiting->since).count());
       }

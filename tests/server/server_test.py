@@ -1,12 +1,15 @@
 """What flashsale-server has beyond the orders: admission before Redis, pages, the operator's feed, bounds of time and
 memory."""
+import http.server
 import json
 import os
 import re
 import selectors
 import signal
 import socket
+import sqlite3
 import subprocess
+import threading
 import time
 import unittest
 
@@ -250,11 +253,30 @@ class Operator(unittest.TestCase):
         self.server = self.shop.serve("--db", self.shop.db)
         self.contract = Contract({"operator"})
 
-    def listen(self):
-        sock = open_connection(self.server.port)
+    def listen(self, server=None, sale="spring"):
+        sock = open_connection((server or self.server).port)
         self.addCleanup(sock.close)
-        sock.sendall(b"GET /operator/sales/spring/feed HTTP/1.0\r\nHost: x\r\n\r\n")
+        sock.sendall(f"GET /operator/sales/{sale}/feed HTTP/1.0\r\nHost: x\r\n\r\n".encode())
         return sock.makefile("rb")
+
+    def await_frame(self, feed, fits, what):
+        """The first frame of a feed that fits."""
+        until = time.monotonic() + shops.PATIENCE_S
+        frame = None
+        for line in feed:
+            if line.startswith(b"data: "):
+                frame = json.loads(line[6:])
+                self.contract.check_schema(frame, {"$ref": "#/components/schemas/Feed"})
+                if fits(frame):
+                    return frame
+            self.assertLess(time.monotonic(), until, f"never: {what}; the last frame: {frame}")
+        raise AssertionError("the feed ended")
+
+    def await_alarm(self, feed, text):
+        return self.await_frame(feed, lambda frame: any(text in alarm for alarm in frame["alarms"]), text)
+
+    def await_silence(self, feed):
+        return self.await_frame(feed, lambda frame: frame["alarms"] == [], "no alarm")
 
     def test_the_dashboards_feed_follows_the_sale(self):
         feed = self.listen()
@@ -264,22 +286,86 @@ class Operator(unittest.TestCase):
         self.assertEqual(buyer.reserve("spring", "shoe", "bob", "r1").status, 201)
         self.assertEqual(buyer.reserve("spring", "sh/oe", "bob", "r2").status, 400)
         shops.eventually(lambda: buyer.confirm("spring", "bob", "r1").status == 200, "bob pays")
-        until = time.monotonic() + shops.PATIENCE_S
-        for line in feed:
-            self.assertLess(time.monotonic(), until, "the feed never followed")
-            if not line.startswith(b"data: "):
-                continue
-            frame = json.loads(line[6:])
-            self.contract.check_schema(frame, {"$ref": "#/components/schemas/Feed"})
-            wanted = [{"item": "shoe", "total": 5, "available": 3, "held": 1, "confirmed": 1}]
-            if frame["items"] == wanted and frame["lag"] == 0:
-                break
+        wanted = [{"item": "shoe", "total": 5, "available": 3, "held": 1, "confirmed": 1}]
+        frame = self.await_frame(feed, lambda frame: frame["items"] == wanted and frame["lag"] == 0, "it follows")
+        self.assertEqual(frame["alarms"], [])
         funnel = frame["funnel"]
         self.assertEqual(funnel["admission"], {"arrived": 4, "answered": 1})
+        self.assertEqual(funnel["view"], {"arrived": 3, "answered": 0})
+        self.assertEqual(funnel["redis"], {"arrived": 3, "answered": 1})
         self.assertEqual(funnel["journal"], {"arrived": 2, "answered": 0})
         self.assertEqual(funnel["database"], {"arrived": 2, "answered": 2})
         self.assertIsNone(funnel["edge"])
         self.assertGreater(frame["p99_ms"], 0)
+
+    def test_the_orders_of_a_sale_are_its_own_and_those_since_the_server_started(self):
+        buyer = shops.Buyer(self.server.port)
+        self.shop.sell("autumn", items=("hat=5:2",))
+        for sale, item, name in (("spring", "shoe", "ann"), ("autumn", "hat", "ann"), ("autumn", "hat", "bob")):
+            self.assertEqual(buyer.reserve(sale, item, name, "r1").status, 201)
+        self.await_frame(self.listen(), lambda frame: frame["funnel"]["database"]["arrived"] == 1, "ann's is written")
+        later = self.shop.serve("--db", self.shop.db, name="later")
+        self.assertEqual(shops.Buyer(later.port).reserve("autumn", "hat", "cid", "r1").status, 201)
+        for server, sale, orders in ((self.server, "spring", 1), (later, "autumn", 1), (later, "spring", 0)):
+            funnel = self.await_frame(self.listen(server, sale),
+                                      lambda frame: frame["funnel"]["database"]["arrived"] == orders, "written")["funnel"]
+            self.assertEqual(funnel["journal"], {"arrived": orders, "answered": 0}, sale)
+            self.assertEqual(funnel["database"], {"arrived": orders, "answered": orders}, sale)
+
+    def test_a_database_that_cannot_be_read_raises_an_alarm_until_it_can(self):
+        buyer = shops.Buyer(self.server.port)
+        self.assertEqual(buyer.reserve("spring", "shoe", "ann", "r1").status, 201)
+        shops.eventually(lambda: buyer.confirm("spring", "ann", "r1").status == 200, "ann pays")
+        link = f"{self.shop.folder}/away"
+        server = self.shop.serve("--db", f"{link}/flashsale.db", name="blind")
+        feed = self.listen(server)
+        self.await_alarm(feed, "The database cannot be read, and what is confirmed is as old: ")
+        os.symlink(self.shop.folder, link)
+        self.assertEqual(self.await_silence(feed)["items"][0]["confirmed"], 1)
+
+    def test_a_database_without_the_sale_raises_an_alarm(self):
+        server = self.shop.serve("--db", f"{self.shop.folder}/another.db", name="wrong")
+        self.await_alarm(self.listen(server), "The database has no such sale.")
+
+    def test_an_order_that_was_set_aside_raises_an_alarm_until_somebody_decides(self):
+        feed = self.listen()
+        self.await_silence(feed)
+        with sqlite3.connect(self.shop.db, timeout=shops.PATIENCE_S) as db:  # a unit less than Redis sells
+            db.execute("update flashsale_item set total = 0 where sale = 'spring'")
+        db.close()
+        bought = shops.Buyer(self.server.port).reserve("spring", "shoe", "ann", "r1")
+        self.assertEqual(bought.status, 201)
+        self.await_alarm(feed, "Orders set aside that nobody has decided about: 1 ")
+        self.shop.flashsale("dead", "drop", "spring", bought.json["order"])
+        self.await_silence(feed)
+
+    def test_an_edge_that_falls_silent_raises_an_alarm_and_keeps_its_row(self):
+        class Status(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b"Active connections: 2\nserver accepts handled requests\n 9 9 1007\nReading: 0\n")
+
+            def log_message(self, *_):
+                pass
+        edge = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Status)
+        thread = threading.Thread(target=edge.serve_forever)
+        thread.start()
+        try:
+            server = self.shop.serve("--db", self.shop.db, f"--edge-status=http://127.0.0.1:{edge.server_address[1]}/s",
+                                     name="edged")
+            self.assertEqual(shops.Buyer(server.port).show("spring").status, 200)
+            feed = self.listen(server)
+            seen = self.await_frame(feed, lambda frame: frame["funnel"]["edge"], "the edge's row")
+            # Without the looks themselves, and one request came through to the server.
+            row = seen["funnel"]["edge"]
+            self.assertIn(row["arrived"], range(1000, 1007))
+            self.assertEqual(row["answered"], row["arrived"] - 1)
+        finally:
+            edge.shutdown()
+            thread.join()
+            edge.server_close()
+        self.assertGreater(self.await_alarm(feed, "The edge does not answer: ")["funnel"]["edge"]["arrived"], 0)
 
     def test_prometheus_can_read_the_servers_metrics(self):
         buyer = shops.Buyer(self.server.port)

@@ -2,8 +2,9 @@
 const kHistory = 120; // seconds in a line
 const kSilenceMs = 5000;
 const kLayers = {
-  edge: ["Edge", "cached pages and states"], admission: ["Admission", "tokens and rates"], view: ["View", "refused in the server's memory"],
-  redis: ["Redis", "decided by the script"], journal: ["Journal", "won, on the way"], database: ["Database", "written down"],
+  edge: ["Edge", "every request since it started"], admission: ["Admission", "purchases in every sale; tokens, rates"],
+  view: ["View", "refused in the server's memory"], redis: ["Redis", "decided by the script"],
+  journal: ["Journal", "won in this sale; answered here: on the way"], database: ["Database", "this sale's, written down"],
 };
 
 const sale = new URLSearchParams(location.search).get("sale") || "spring";
