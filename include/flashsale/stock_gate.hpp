@@ -72,8 +72,8 @@ class StockGate {
   [[nodiscard]] Result<Answer> resolve(const OrderKey& order, CallOptions options = {});
 
   /// What a page polls after the sale: as resolve, but from a replica where one is fit. `not_reserved` and `expired`
-  /// come from the primary only; the first is not final. The rest may be as old as the replica's copy. Errors and cost as
-  /// resolve.
+  /// come from the primary only; the first is not final. The rest may be as old as the replica's copy. Errors and cost
+  /// as resolve.
   [[nodiscard]] Result<Answer> status(const OrderKey& order, CallOptions options = {});
 
   /// Hands in `count` calls; each accepted one yields exactly one event in `queue`. Strings are copied before it
