@@ -76,7 +76,8 @@ std::string_view bearer(const Exchange& exchange) {
 Admission::Admission(AdmissionOptions options)
     : options_(std::move(options)),
       addresses_(options_.address_per_second, options_.address_burst),
-      buyers_(options_.buyer_per_second, options_.buyer_burst) {
+      buyers_(options_.buyer_per_second, options_.buyer_burst),
+      challenges_(options_.challenge, [this](const std::string& sale) { return guest_token(sale); }) {
   read_keys();
 }
 
@@ -110,18 +111,20 @@ std::string Admission::buyer(const Exchange& exchange, std::string_view sale, st
   return buyer;
 }
 
-Response Admission::guest_token(const Exchange& exchange, std::string_view sale) {
-  const auto keys = tokens();
-  if (!keys || !options_.guests) {
+void Admission::give_token(Exchange& exchange, std::string_view sale) {
+  if (!tokens() || !options_.guests) {
     Problem problem;
     problem.status = 404;
     problem.code = "no_such_path";
     problem.detail = "this server gives no tokens to guests";
-    return to_response(problem);
+    return exchange.answer(to_response(problem));
   }
-  const std::string answer = challenge_answer(exchange);
-  if (options_.challenge && !options_.challenge(exchange.address(), sale, answer))
-    refuse_token("the answer to the challenge is wrong");
+  std::string answer = challenge_answer(exchange);
+  challenges_.ask(exchange, {std::string(exchange.address()), std::string(sale), std::move(answer)});
+}
+
+Response Admission::guest_token(const std::string& sale) const {
+  const auto keys = tokens();
   const auto now = unix_s();
   const TokenTerms terms{random_buyer(), now, now + options_.guest_s};
   Response response;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -10,6 +9,7 @@
 #include <string_view>
 
 #include "buckets.hpp"
+#include "challenges.hpp"
 #include "http.hpp"
 #include "tokens.hpp"
 
@@ -23,9 +23,8 @@ struct AdmissionOptions {
   std::string keys_path{};        ///< of purchase tokens; empty: buyers are believed
   bool guests = false;            ///< give tokens to whoever asks (and passes the challenge)
   std::int64_t guest_s = 86'400;  ///< how long such a token is good
-  /// The hook for a captcha or another challenge: true if `answer` is right for a guest at `address` who wants to buy
-  /// in `sale`. Called on the server's threads, so it must not block. None: nobody is asked.
-  std::function<bool(std::string_view address, std::string_view sale, std::string_view answer)> challenge{};
+  /// A captcha or another challenge, judged before a guest gets a token: set its hook in main.cpp.
+  ChallengeOptions challenge{};
 };
 
 /// Thread-safe. Its checks throw Refused.
@@ -41,16 +40,20 @@ class Admission {
   /// Who buys: the token's buyer, or `told` where there is no admission. 401 for a bad token or another `told`, 400 for
   /// nobody, 429 for a buyer that acts too often.
   std::string buyer(const Exchange& exchange, std::string_view sale, std::string_view told, bool writes);
-  /// A token for a guest, as JSON.
-  Response guest_token(const Exchange& exchange, std::string_view sale);
+  /// Answers with a token for a guest, as JSON; with a challenge, once that is judged.
+  void give_token(Exchange& exchange, std::string_view sale);
+  /// Answers the guests whose challenge is being judged.
+  void close() { challenges_.close(); }
 
  private:
   std::shared_ptr<const Tokens> tokens() const;
+  Response guest_token(const std::string& sale) const;
 
   AdmissionOptions options_;
   Buckets addresses_, buyers_;
   mutable std::mutex mutex_;
   std::shared_ptr<const Tokens> tokens_;  // guarded by mutex_
+  Challenges challenges_;                 // ends before what its answers need
 };
 
 }  // namespace server

@@ -29,6 +29,8 @@ struct Settings {
   std::string page, dashboard, edge_status;
   int timeout_ms = 250;
   HttpOptions http;
+  int operator_port = -1;
+  std::string operator_address = "127.0.0.1";
   AdmissionOptions admission;
 };
 
@@ -37,6 +39,11 @@ void describe(CLI::App& app, Settings& s) {
   app.add_option("--db", s.db, "The database, read for the dashboard alone");
   app.add_option("--listen", s.http.address, "The IPv4 address to listen on")->capture_default_str();
   app.add_option("--port", s.http.port, "The port; 0: any free one")->capture_default_str();
+  app.add_option("--operator-port", s.operator_port,
+                 "/operator/, /metrics and /health, which ask nobody who they are, are there alone; 0: any free one. "
+                 "Without it they are on --port, for everybody who reaches that")
+      ->check(CLI::Range(0, 65'535));
+  app.add_option("--operator-listen", s.operator_address, "The IPv4 address of --operator-port")->capture_default_str();
   app.add_option("--threads", s.http.threads, "Threads of HTTP")->check(CLI::Range(1, 64))->capture_default_str();
   app.add_option("--connections", s.http.connections_max, "Connections at once")
       ->check(CLI::Range(16, 1'000'000))
@@ -100,6 +107,25 @@ T need(flashsale::Result<T> result) {
   return std::move(*result);
 }
 
+/// The operator's own listener, if there is to be one.
+std::unique_ptr<HttpServer> listen_for_operator(const Settings& settings, Routes& routes) {
+  if (settings.operator_port < 0) {
+    if (settings.http.address != "127.0.0.1")
+      std::fprintf(stderr, "warning: /operator/, /metrics and /health are open to all who reach %s: --operator-port\n",
+                   settings.http.address.c_str());
+    return nullptr;
+  }
+  HttpOptions options;
+  options.address = settings.operator_address;
+  options.port = static_cast<std::uint16_t>(settings.operator_port);
+  options.threads = 1;
+  options.connections_max = 256;
+  auto http = std::make_unique<HttpServer>(
+      options, [&](Exchange& exchange) { routes.handle(exchange); }, &Routes::finish);
+  std::printf("the operator's: http://%s:%u\n", options.address.c_str(), unsigned{http->port()});
+  return http;
+}
+
 void serve_until_stopped(const sigset_t& signals, Admission& admission) {
   for (int signal = 0; sigwait(&signals, &signal) == 0;) {
     if (signal != SIGHUP) return;
@@ -131,13 +157,19 @@ int run(const Settings& settings) {
   });
   Routes routes({admission, orders, board, feed, files, funnel});
   {
+    const auto operators = listen_for_operator(settings, routes);
+    const bool is_public = operators != nullptr;
     HttpServer http(
-        settings.http, [&](Exchange& exchange) { routes.handle(exchange); }, &Routes::finish);
+        settings.http,
+        [&](Exchange& exchange) { is_public ? routes.handle_public(exchange) : routes.handle(exchange); },
+        &Routes::finish);
     std::printf("listening on http://%s:%u\n", settings.http.address.c_str(), unsigned{http.port()});
     std::fflush(stdout);
     serve_until_stopped(signals, admission);
     // Nobody may be held when the HTTP server ends.
     http.stop_listening();
+    if (operators) operators->stop_listening();
+    admission.close();
     orders.close();
     board.close();
     feed.close();

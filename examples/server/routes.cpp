@@ -70,6 +70,16 @@ void Routes::handle(Exchange& exchange) {
   }
 }
 
+void Routes::handle_public(Exchange& exchange) {
+  const auto path = exchange.path();
+  const bool is_operators = path == "/health" || path == "/metrics" || path.substr(0, 10) == "/operator/";
+  if (!is_operators) return handle(exchange);
+  Problem problem;
+  problem.status = 404;
+  problem.code = "no_such_path";
+  exchange.answer(to_response(problem));
+}
+
 void Routes::dispatch(Exchange& exchange) {
   std::string_view path = exchange.path();
   const bool is_public = path == "/" || path.substr(0, 7) == "/sales/" || path.substr(0, 8) == "/assets/";
@@ -180,7 +190,7 @@ void Routes::issue_token(Exchange& exchange, std::string_view sale) {
   rooms_.admission.check_address(exchange);
   check_sale(sale);
   no_parameters(exchange);
-  exchange.answer(rooms_.admission.guest_token(exchange, sale));
+  rooms_.admission.give_token(exchange, sale);
 }
 
 void Routes::finish(Response& response) {

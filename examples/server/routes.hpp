@@ -29,6 +29,8 @@ class Routes {
 
   /// Answers or holds the exchange.
   void handle(Exchange& exchange);
+  /// The same, but /operator/, /metrics and /health are not there: for a listener that is the public's alone.
+  void handle_public(Exchange& exchange);
 
   /// Headers against sniffing, framing and injection, a cache policy where there is none yet, the server's time.
   static void finish(Response& response);
