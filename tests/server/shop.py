@@ -146,13 +146,6 @@ class Shop:
         server.port = int(server.await_line(r"listening on http://[\d.]+:(\d+)")[1])
         return server
 
-    def redis_calls(self):
-        """Scripts that Redis has run so far."""
-        run = subprocess.run(["redis-cli", "-s", self.socket, "info", "commandstats"], stdout=subprocess.PIPE,
-                             text=True, timeout=PATIENCE_S, check=True)
-        found = re.search(r"cmdstat_evalsha:calls=(\d+)", run.stdout)
-        return int(found[1]) if found else 0
-
     def close(self):
         for process in reversed(self.processes):
             process.stop()
