@@ -26,6 +26,13 @@ class SilentPort {
     port_ = ntohs(address.sin_port);
   }
   std::string address() const { return fmt::format("127.0.0.1:{}", port_); }
+  /// The first bytes of the first client.
+  std::string heard() const {
+    redis::Socket client(accept(socket_.fd(), nullptr, nullptr));
+    std::string bytes(16'384, '\0');
+    bytes.resize(client.receive(bytes.data(), bytes.size()).bytes);
+    return bytes;
+  }
 
  private:
   const redis::Socket socket_{socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};

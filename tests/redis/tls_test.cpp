@@ -2,8 +2,10 @@
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
+#include <openssl/conf.h>
 #include <poll.h>
 
+#include <cstdlib>
 #include <fstream>
 
 #include "flashsale/metrics.hpp"
@@ -21,28 +23,20 @@ namespace {
 /// A Redis that speaks TLS alone on its port, with `certificate`.
 class TlsRedis {
  public:
-  TlsRedis(const Authority& authority, const Certificate& certificate, const char* auth_clients = "no") {
-    for (int tries = 1;; ++tries) {
-      port_ = free_port();
-      try {
-        server_ = std::make_unique<PrivateRedis>(std::vector<std::string>{
-            "--tls-port", std::to_string(port_), "--tls-cert-file", certificate.certificate, "--tls-key-file",
-            certificate.key, "--tls-ca-cert-file", authority.file(), "--tls-auth-clients", auth_clients});
-        return;
-      } catch (const std::runtime_error&) {
-        if (tries == 5) throw;
-      }
-    }
-  }
+  TlsRedis(const Authority& authority, const Certificate& certificate, const std::vector<std::string>& more = {})
+      : server_(with(tls_arguments(authority, certificate), more), Tcp::tls) {}
   std::string url(const std::string& host, const std::string& parameters) const {
-    return fmt::format("rediss://{}:{}?{}", host, port_, parameters);
+    return fmt::format("rediss://{}:{}?{}", host, server_.port(), parameters);
   }
-  std::string plain_url() const { return fmt::format("redis://127.0.0.1:{}", port_); }
-  PrivateRedis& server() { return *server_; }
+  std::string plain_url() const { return server_.tcp_url(); }
 
  private:
-  std::unique_ptr<PrivateRedis> server_;
-  std::uint16_t port_ = 0;
+  static std::vector<std::string> with(std::vector<std::string> arguments, const std::vector<std::string>& more) {
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  }
+
+  PrivateRedis server_;
 };
 
 /// The error of a lease that cannot be had; it comes by the deadline.
@@ -142,7 +136,7 @@ TEST_CASE("a certificate that is expired, not yet valid or of a strange authorit
 
 TEST_CASE("a Redis that wants a certificate of its clients gets ours") {
   Authority authority;
-  TlsRedis redis(authority, authority.issue("IP:127.0.0.1"), "yes");
+  TlsRedis redis(authority, authority.issue("IP:127.0.0.1"), {"--tls-auth-clients", "yes"});
   const Certificate ours = authority.issue("DNS:gate");
   const std::string with = fmt::format("&tls_cert={}&tls_key={}", ours.certificate, ours.key);
   CHECK(make_pool(redis.url("127.0.0.1", ca(authority) + with)).value()->acquire(Role::primary, 0, in(kLong)));
@@ -182,6 +176,61 @@ TEST_CASE("a silent peer does not hold up the handshake past the deadline") {
       by_deadline(milliseconds{100}, [&](Deadline deadline) { return pool->acquire(Role::primary, 0, deadline); });
   REQUIRE_FALSE(lease);
   CHECK(lease.error().detail.find("too long") != std::string::npos);
+}
+
+/// As long as it lives, OpenSSL of this program would speak TLS 1.1 where nobody forbids it.
+class OldTlsAllowed {
+ public:
+  OldTlsAllowed() {
+    const PrivateRedis folder;
+    const std::string path = folder.dir() + "/openssl.cnf";
+    std::ofstream(path) << "openssl_conf = all\n[all]\nssl_conf = parts\n[parts]\nsystem_default = old\n[old]\n"
+                           "MinProtocol = TLSv1\nCipherString = DEFAULT@SECLEVEL=0\n";
+    REQUIRE(CONF_modules_load_file(path.c_str(), nullptr, 0) == 1);
+  }
+  ~OldTlsAllowed() {
+    CONF_modules_finish();
+    CONF_modules_load_file(nullptr, nullptr, CONF_MFLAGS_IGNORE_MISSING_FILE);
+  }
+};
+
+TEST_CASE("a server that speaks nothing newer than TLS 1.1 is refused, also where OpenSSL itself would not mind") {
+  Authority authority;
+  TlsRedis old(authority, authority.issue("IP:127.0.0.1"),
+               {"--tls-protocols", "TLSv1.1", "--tls-ciphers", "DEFAULT@SECLEVEL=0"});
+  // It does speak it: redis-cli has no lower bound of its own.
+  const std::string port = old.plain_url().substr(old.plain_url().rfind(':') + 1);
+  const std::string other = "/usr/bin/redis-cli --tls --tls-ciphers DEFAULT@SECLEVEL=0 --cacert " + authority.file() +
+                            " -p " + port + " PING | grep -q PONG";
+  REQUIRE(std::system(other.c_str()) == 0);
+  const OldTlsAllowed allowed;
+  const Error error = refusal(old.url("127.0.0.1", ca(authority)));
+  CAPTURE(error.detail);
+  CHECK(error.code == ErrorCode::refused);
+  CHECK(error.detail.find("protocol") != std::string::npos);
+}
+
+/// Of a ClientHello: RFC 6066, section 3.
+std::string server_name(const std::string& name) {
+  const auto sized = [](const std::string& text) {
+    return std::string{static_cast<char>(text.size() >> 8), static_cast<char>(text.size() & 0xff)} + text;
+  };
+  return std::string(2, '\0') + sized(sized('\0' + sized(name)));
+}
+
+TEST_CASE("the server is told by which name it was called, and no address") {
+  const auto hello_of = [](const std::string& host, const std::string& parameters) {
+    const SilentPort silent;
+    const std::string port = silent.address().substr(silent.address().find(':'));
+    CHECK_FALSE(
+        make_pool("rediss://" + host + port + parameters).value()->acquire(Role::primary, 0, in(milliseconds{300})));
+    return silent.heard();
+  };
+  CHECK(hello_of("localhost", "").find(server_name("localhost")) != std::string::npos);
+  CHECK(hello_of("127.0.0.1", "?tls_name=redis.shop").find(server_name("redis.shop")) != std::string::npos);
+  const std::string by_address = hello_of("127.0.0.1", "");
+  CHECK_FALSE(by_address.empty());
+  CHECK(by_address.find("127.0.0.1") == std::string::npos);
 }
 
 TEST_CASE("a second connection resumes the first one's session") {

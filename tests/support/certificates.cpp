@@ -104,4 +104,13 @@ Certificate Authority::issue(const std::string& names, long from_now_s) {
   return make(dir_ + "/" + std::to_string(count_), &own_, names, from_now_s, count_ + 1);
 }
 
+std::vector<std::string> tls_arguments(const Authority& authority, const Certificate& certificate) {
+  return {"--tls-cert-file",    certificate.certificate,
+          "--tls-key-file",     certificate.key,
+          "--tls-ca-cert-file", authority.file(),
+          "--tls-auth-clients", "no",
+          "--tls-replication",  "yes",
+          "--tls-cluster",      "yes"};
+}
+
 }  // namespace flashsale::test

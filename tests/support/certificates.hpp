@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace flashsale::test {
 
@@ -29,5 +30,8 @@ class Authority {
   Certificate own_;
   int count_ = 0;
 };
+
+/// What a redis-server needs to speak TLS with `certificate`, to clients, replicas and nodes of its cluster.
+std::vector<std::string> tls_arguments(const Authority& authority, const Certificate& certificate);
 
 }  // namespace flashsale::test

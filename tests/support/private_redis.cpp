@@ -78,16 +78,17 @@ PrivateRedis::PrivateRedis(std::vector<std::string> extra_arguments, Tcp tcp, st
   if (access(kServer, X_OK) != 0) give_up(fmt::format("{} is missing (Debian: redis-server)", kServer));
   dir_ = fresh_dir();
   if (!config_.empty()) std::ofstream(dir_ + "/redis.conf") << config_;
+  const bool has_free_port = tcp == Tcp::yes || tcp == Tcp::tls;
   // Another process may take the port between our look and Redis' bind; then the next one will do.
   for (int tries = 1;; ++tries) {
-    if (tcp == Tcp::yes) port_ = free_port();
+    if (has_free_port) port_ = free_port();
     if (tcp == Tcp::own_network) port_ = 6379;
     try {
       start();
       return;
     } catch (const std::runtime_error&) {
       kill_now();
-      if (tcp == Tcp::yes && tries < 5) continue;
+      if (has_free_port && tries < 5) continue;
       std::filesystem::remove_all(dir_);
       throw;
     }
@@ -108,10 +109,22 @@ void PrivateRedis::start() {
 }
 
 void PrivateRedis::spawn() {
-  std::vector<std::string> arguments = {
-      kServer, "--port",       std::to_string(port_), "--bind", "127.0.0.1", "--dir",
-      dir_,    "--unixsocket", socket_path(),         "--save", "",          "--appendonly",
-      "no",    "--logfile",    dir_ + "/redis.log"};
+  std::vector<std::string> arguments = {kServer,
+                                        "--port",
+                                        tcp_ == Tcp::tls ? "0" : std::to_string(port_),
+                                        "--bind",
+                                        "127.0.0.1",
+                                        "--dir",
+                                        dir_,
+                                        "--unixsocket",
+                                        socket_path(),
+                                        "--save",
+                                        "",
+                                        "--appendonly",
+                                        "no",
+                                        "--logfile",
+                                        dir_ + "/redis.log"};
+  if (tcp_ == Tcp::tls) arguments.insert(arguments.end(), {"--tls-port", std::to_string(port_)});
   if (tcp_ == Tcp::own_network) arguments.insert(arguments.end(), {"--bind", "0.0.0.0", "--protected-mode", "no"});
   arguments.insert(arguments.end(), extra_arguments_.begin(), extra_arguments_.end());
   if (!config_.empty()) arguments.insert(arguments.begin() + 1, dir_ + "/redis.conf");

@@ -14,10 +14,10 @@
 
 namespace flashsale::test {
 
-/// Whether a PrivateRedis also listens on a free port of the loopback interface; replication needs that. Or on port
-/// 6379 of every interface of a network namespace of its own (root only): which interfaces those are is the test's
-/// part.
-enum class Tcp { no, yes, own_network };
+/// Whether a PrivateRedis also listens on a free port of the loopback interface; replication needs that.
+/// With `tls` it speaks TLS alone there, with the certificate that its arguments name. Or on port 6379 of every
+/// interface of a network namespace of its own (root only): which interfaces those are is the test's part.
+enum class Tcp { no, yes, tls, own_network };
 
 /// Starts on construction and answers PING when that returns. Throws std::runtime_error where the server does not do
 /// as it should: a test without its server fails, it is never skipped. One thread at a time.

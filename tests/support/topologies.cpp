@@ -39,6 +39,13 @@ bool serves(PrivateRedis& node, std::uint16_t slot) {
   return false;
 }
 
+/// Quick to replicate.
+std::unique_ptr<PrivateRedis> quick_server(const Transport& transport, std::vector<std::string> arguments = {}) {
+  for (const auto& more : {quick_replication(), transport.arguments})
+    arguments.insert(arguments.end(), more.begin(), more.end());
+  return std::make_unique<PrivateRedis>(std::move(arguments), transport.tcp);
+}
+
 }  // namespace
 
 std::string address_of(const PrivateRedis& server) { return fmt::format("127.0.0.1:{}", server.port()); }
@@ -47,8 +54,30 @@ std::vector<std::string> quick_replication() {
   return {"--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1", "--repl-backlog-ttl", "0"};
 }
 
-SentinelSetup::SentinelSetup() {
-  for (int i = 0; i < 3; ++i) servers.push_back(std::make_unique<PrivateRedis>(quick_replication(), Tcp::yes));
+Transport over_tls(Authority& authority) {
+  const std::string ca = authority.file();
+  return {Tcp::tls, tls_arguments(authority, authority.issue("IP:127.0.0.1")), "rediss", "?tls_ca=" + ca,
+          " --tls --cacert " + ca};
+}
+
+PairSetup::PairSetup(Transport transport) : transport_(std::move(transport)) {
+  primary = quick_server(transport_);
+  replica = quick_server(transport_);
+  replica->replica_of(*primary);
+}
+
+std::string PairSetup::url() const {
+  return fmt::format("{}+replicas://{},{}{}", transport_.scheme, address_of(*primary), address_of(*replica),
+                     transport_.parameters);
+}
+
+void PairSetup::fail_over() {
+  primary->command({"FAILOVER"});
+  must(eventually([&] { return is_primary(*replica); }, kPatience), "no failover by command");
+}
+
+SentinelSetup::SentinelSetup(Transport transport) : transport_(std::move(transport)) {
+  for (int i = 0; i < 3; ++i) servers.push_back(quick_server(transport_));
   servers[1]->replica_of(*servers[0]);
   servers[2]->replica_of(*servers[0]);
   // A busy machine stalls a healthy server for a second now and then: that must be no failover.
@@ -56,8 +85,10 @@ SentinelSetup::SentinelSetup() {
       "sentinel monitor shop 127.0.0.1 {} 2\nsentinel down-after-milliseconds shop 3000\n"
       "sentinel failover-timeout shop 6000\nsentinel parallel-syncs shop 2\n",
       servers[0]->port());
+  std::vector<std::string> arguments{"--sentinel"};
+  arguments.insert(arguments.end(), transport_.arguments.begin(), transport_.arguments.end());
   for (int i = 0; i < 3; ++i)
-    sentinels.push_back(std::make_unique<PrivateRedis>(std::vector<std::string>{"--sentinel"}, Tcp::yes, "", config));
+    sentinels.push_back(std::make_unique<PrivateRedis>(arguments, transport_.tcp, "", config));
   const bool met = eventually(
       [&] {
         for (const auto& sentinel : sentinels) {
@@ -71,8 +102,8 @@ SentinelSetup::SentinelSetup() {
 }
 
 std::string SentinelSetup::url() const {
-  return fmt::format("redis+sentinel://{},{},{}/shop", address_of(*sentinels[0]), address_of(*sentinels[1]),
-                     address_of(*sentinels[2]));
+  return fmt::format("{}+sentinel://{},{},{}/shop{}", transport_.scheme, address_of(*sentinels[0]),
+                     address_of(*sentinels[1]), address_of(*sentinels[2]), transport_.parameters);
 }
 
 PrivateRedis& SentinelSetup::sentinel() {
@@ -95,6 +126,23 @@ PrivateRedis& SentinelSetup::primary() {
   return *found;
 }
 
+void SentinelSetup::await_successor(const PrivateRedis& old) {
+  const bool moved = eventually([&] { return port_named_by(*sentinels[1]) != std::to_string(old.port()); }, kPatience);
+  must(moved, "the sentinels name no successor");
+  primary();
+}
+
+void SentinelSetup::fail_over() {
+  PrivateRedis& old = primary();
+  const bool begun = eventually(
+      [&] {
+        return sentinels[1]->command({"SENTINEL", "FAILOVER", "shop"}).type != Reply::Type::error;
+      },
+      kPatience);
+  must(begun, "the sentinels refuse a failover");
+  await_successor(old);
+}
+
 void SentinelSetup::wait_whole() {
   const bool whole = eventually(
       [&] {
@@ -109,14 +157,12 @@ void SentinelSetup::wait_whole() {
   must(whole, "the replicas did not come back");
 }
 
-ClusterSetup::ClusterSetup() {
-  auto arguments = quick_replication();
-  arguments.insert(arguments.end(),
-                   {"--cluster-enabled", "yes", "--cluster-node-timeout", "3000", "--cluster-replica-validity-factor",
-                    "0", "--cluster-require-full-coverage", "no"});
-  std::string create = "/usr/bin/redis-cli --cluster create";
+ClusterSetup::ClusterSetup(Transport transport) : transport_(std::move(transport)) {
+  std::string create = "/usr/bin/redis-cli" + transport_.cli_options + " --cluster create";
   for (int i = 0; i < 6; ++i) {
-    nodes.push_back(std::make_unique<PrivateRedis>(arguments, Tcp::yes));
+    nodes.push_back(
+        quick_server(transport_, {"--cluster-enabled", "yes", "--cluster-node-timeout", "3000",
+                                  "--cluster-replica-validity-factor", "0", "--cluster-require-full-coverage", "no"}));
     create += " " + address_of(*nodes.back());
   }
   create += " --cluster-replicas 1 --cluster-yes > " + nodes[0]->dir() + "/create.log 2>&1";
@@ -130,9 +176,9 @@ ClusterSetup::ClusterSetup() {
 }
 
 std::string ClusterSetup::url() const {
-  std::string text = "redis+cluster://";
+  std::string text = transport_.scheme + "+cluster://";
   for (const auto& node : nodes) text += (text.back() == '/' ? "" : ",") + address_of(*node);
-  return text;
+  return text + transport_.parameters;
 }
 
 PrivateRedis& ClusterSetup::primary_of(std::uint16_t slot) {
@@ -164,6 +210,16 @@ PrivateRedis& ClusterSetup::replica_of(std::uint16_t slot) {
       kPatience);
   must(there, "the slot's primary has no replica");
   return *found;
+}
+
+// It gives up after five seconds where the machine is too busy for it; then it is asked again.
+void ClusterSetup::fail_over(std::uint16_t slot) {
+  PrivateRedis& node = replica_of(slot);
+  for (int tries = 0; tries < 10 && !is_primary(node); ++tries) {
+    node.command({"CLUSTER", "FAILOVER"});
+    eventually([&] { return is_primary(node); }, milliseconds{7000});
+  }
+  must(is_primary(node), "no failover by command");
 }
 
 void ClusterSetup::wait_ok() {

@@ -27,15 +27,6 @@ void await_promotion(PrivateRedis& node) {
   REQUIRE(eventually([&] { return is_primary(node); }, milliseconds{60'000}));
 }
 
-/// A failover by command gives up after five seconds where the machine is too busy for it; then it is asked again.
-void fail_over_to(PrivateRedis& node) {
-  for (int tries = 0; tries < 10 && !is_primary(node); ++tries) {
-    node.command({"CLUSTER", "FAILOVER"});
-    eventually([&] { return is_primary(node); }, milliseconds{7000});
-  }
-  REQUIRE(is_primary(node));
-}
-
 /// Takes the slot's primary out of service by `harm`, and returns it once its replica was promoted.
 template <class Harm>
 PrivateRedis& lose_primary(ClusterSetup& setup, std::uint16_t slot, Harm harm) {
@@ -46,41 +37,28 @@ PrivateRedis& lose_primary(ClusterSetup& setup, std::uint16_t slot, Harm harm) {
   return lost;
 }
 
-TEST_CASE("a sale in a cluster outlives moved slots, failovers, pauses, kills, flushes and cut clients") {
+// The sale's field says 1, and each primary has one replica.
+TEST_CASE(
+    "a sale in a cluster outlives moved slots, failovers, pauses, kills, flushes and cut clients, at both levels") {
   ClusterSetup setup;
   const std::uint16_t slot = core::slot_of("spring");
-  Shop shop(setup.url(), "spring", Level::database);
+  Shop shop(setup.url(), "spring", {Level::database, Level::replicas}, 1);
   shop.sell_on();
-
-  shop.sell_through_flush_and_cut(setup.primary_of(slot));
-
+  shop.outlive_small_faults(setup.primary_of(slot));
   setup.move_slot(slot);
   shop.sell_on();
-
-  fail_over_to(setup.replica_of(slot));
+  setup.fail_over(slot);
   shop.sell_on();
 
   PrivateRedis& killed = lose_primary(setup, slot, [](PrivateRedis& node) { node.kill_now(); });
-  shop.sell_on();
+  shop.sell_on_at(Level::database);
   killed.start();
   setup.wait_ok();
+  shop.sell_on();
 
   PrivateRedis& paused = lose_primary(setup, slot, [](PrivateRedis& node) { node.pause(); });
-  shop.sell_on();
+  shop.sell_on_at(Level::database);
   paused.resume();  // it still takes itself for the primary, until the others tell it
-  shop.sell_on();
-  shop.finish();
-}
-
-TEST_CASE("what was answered at level replicas in a cluster outlives a failover and a killed primary") {
-  ClusterSetup setup;
-  const std::uint16_t slot = core::slot_of("spring");
-  Shop shop(setup.url(), "spring", Level::replicas, 1);
-  shop.sell_on();
-  fail_over_to(setup.replica_of(slot));
-  shop.sell_on();
-  lose_primary(setup, slot, [](PrivateRedis& node) { node.kill_now(); }).start();
-  setup.wait_ok();
   shop.sell_on();
   shop.finish();
 }

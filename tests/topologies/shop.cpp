@@ -9,6 +9,7 @@
 #include <map>
 #include <stdexcept>
 
+#include "support/by_deadline.hpp"
 #include "support/served_sale.hpp"
 #include "util/deadline.hpp"
 
@@ -19,8 +20,7 @@ constexpr std::size_t kBuyers = 4;
 constexpr std::int64_t kUnits = 1'000'000;  // more than is sold while it is broken
 constexpr std::int64_t kLast = 300;
 constexpr milliseconds kCall{3000};
-// Beyond the deadline a call may take what a busy machine needs to run its thread again.
-constexpr milliseconds kSlack{5000};
+constexpr std::uint64_t kToSellOn = 20;
 constexpr milliseconds kPatience{90'000};
 
 /// What Redis says among itself; a caller that hears it heard an answer to another question than its own.
@@ -35,8 +35,8 @@ T must(Result<T> result) {
 
 }  // namespace
 
-Shop::Shop(const std::string& url, std::string sale, Level level, int replicas)
-    : sale_(std::move(sale)), level_(level) {
+Shop::Shop(const std::string& url, std::string sale, std::vector<Level> levels, int replicas)
+    : sale_(std::move(sale)), levels_(std::move(levels)) {
   dir_ = (std::filesystem::temp_directory_path() / "flashsale-shop-XXXXXX").string();
   if (mkdtemp(dir_.data()) == nullptr) throw std::runtime_error("no temporary folder");
   pool_ = must(make_pool(url));
@@ -80,15 +80,16 @@ void Shop::note_problem(std::string problem) {
 
 /// Each buyer asks for one unit until it hears yes or that all are sold: an error is no answer, and asked again.
 void Shop::buy(std::size_t thread) {
+  const Level level = levels_[thread % levels_.size()];
   for (std::size_t i = 0; !stop_ && !sold_out_; ++i) {
     const std::string buyer = fmt::format("b{}-{}", thread, i);
     while (!stop_ && !sold_out_) {
       Call call{SaleId{sale_}, ItemId{"shoe"}, BuyerId{buyer}, RequestId{"click"}};
       call.timeout = kCall;
-      call.level = level_;
+      call.level = level;
       const auto started = util::Clock::now();
       const auto answer = gate_->reserve(call);
-      if (util::Clock::now() - started > kCall + kSlack) note_problem("a call went on past its deadline");
+      if (util::Clock::now() - started > kCall + kLateness) note_problem("a call went on past its deadline");
       if (!answer) {
         for (const auto code : kCodes)
           if (answer.error().detail.find(code) != std::string::npos) note_problem("heard: " + answer.error().detail);
@@ -98,10 +99,10 @@ void Shop::buy(std::size_t thread) {
       }
       if (answer->outcome == Outcome::sold_out) {
         sold_out_ = true;
-      } else if (answer->holds_stock() && answer->level >= level_) {
+      } else if (answer->holds_stock() && answer->level >= level) {
         const std::lock_guard<std::mutex> lock(mutex_);
         heard_.push_back({buyer, to_string(answer->order)});
-        ++won_;
+        ++won_[static_cast<std::size_t>(level)];
       } else {
         if (answer->outcome != Outcome::paused && answer->outcome != Outcome::pending &&
             answer->outcome != Outcome::not_started && !answer->holds_stock())
@@ -117,24 +118,27 @@ void Shop::buy(std::size_t thread) {
   }
 }
 
-void Shop::sell_on(std::size_t orders) {
-  const auto target = won_.load() + orders;
-  const bool sold = eventually([&] { return won_.load() >= target || sold_out_; }, kPatience);
+void Shop::sell_on() {
+  for (const Level level : levels_) sell_on_at(level);
+}
+
+void Shop::sell_on_at(Level level) {
+  auto& won = won_[static_cast<std::size_t>(level)];
+  const auto target = won.load() + kToSellOn;
+  const bool sold = eventually([&] { return won.load() >= target || sold_out_; }, kPatience);
   const std::lock_guard<std::mutex> lock(mutex_);
-  REQUIRE_MESSAGE(sold, "it does not sell again: ", last_obstacle_, "; worker: ", worker_->report().waiting_for);
+  REQUIRE_MESSAGE(sold, "it does not sell again at level ", name(level), ": ", last_obstacle_,
+                  "; worker: ", worker_->report().waiting_for);
 }
 
-void Shop::sell_through_flush_and_cut(PrivateRedis& node) {
-  node.command({"SCRIPT", "FLUSH"});
+void Shop::outlive_small_faults(PrivateRedis& primary) {
+  primary.command({"SCRIPT", "FLUSH"});
   sell_on();
-  node.command({"CLIENT", "KILL", "TYPE", "normal"});
+  primary.command({"CLIENT", "KILL", "TYPE", "normal"});
   sell_on();
-}
-
-void Shop::sell_through_pause(PrivateRedis& node) {
-  node.pause();
-  std::this_thread::sleep_for(milliseconds{700});
-  node.resume();
+  primary.pause();
+  std::this_thread::sleep_for(milliseconds{700});  // longer than a lane's patience
+  primary.resume();
   sell_on();
 }
 
@@ -175,7 +179,7 @@ void Shop::leave_few() {
 void Shop::finish() {
   leave_few();
   eventually([&] { return sold_out_.load(); }, kPatience);
-  CHECK_MESSAGE(sold_out_.load(), "it did not sell out after ", won_.load(), " orders; ", last_obstacle_);
+  CHECK_MESSAGE(sold_out_.load(), "it did not sell out: ", last_obstacle_);
   stop_ = true;
   for (auto& buyer : buyers_) buyer.join();
   worker_->stop();

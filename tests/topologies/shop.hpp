@@ -1,6 +1,7 @@
 /// A shop that sells one sale through a topology while somebody breaks it, and the proof that it kept its word.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -18,21 +19,19 @@ namespace flashsale::test {
 /// Buyers on threads of their own, a worker on another, until `finish`. Throws where the sale cannot be made.
 class Shop {
  public:
-  /// Sells at `level`; `sale` decides the slot, `replicas` is the sale's field.
-  Shop(const std::string& url, std::string sale, Level level, int replicas = 0);
+  /// Sells at `levels`, in turn by buyer; `sale` decides the slot, `replicas` is the sale's field.
+  Shop(const std::string& url, std::string sale, std::vector<Level> levels, int replicas = 0);
   ~Shop();
 
-  /// Waits until so many more orders were won than now: it sells again.
-  void sell_on(std::size_t orders = 20);
-  /// It sells again after `node` forgot its scripts, and again after it cut all its clients.
-  void sell_through_flush_and_cut(PrivateRedis& node);
-  /// And again after `node` said nothing for longer than a lane is patient.
-  void sell_through_pause(PrivateRedis& node);
+  /// Waits until twenty more orders were won at each level than now: it sells again.
+  void sell_on();
+  /// At that level alone: at `replicas` nothing is told while one is missing.
+  void sell_on_at(Level level);
+  /// What harms nobody but the clients: its scripts are flushed, its clients cut, and it pauses. It sells after each.
+  void outlive_small_faults(PrivateRedis& primary);
   /// Takes most of what is left away, sells the rest, stops, and checks all that was answered against the database.
   /// Names what was wrong.
   void finish();
-
-  std::uint64_t won() const { return won_.load(); }
 
  private:
   struct Heard {
@@ -44,7 +43,7 @@ class Shop {
   void check_rows();
 
   const std::string sale_;
-  const Level level_;
+  const std::vector<Level> levels_;
   std::string dir_;
   std::shared_ptr<ConnectionPool> pool_, worker_pool_;
   std::shared_ptr<OrderSink> sink_, worker_sink_;
@@ -55,9 +54,9 @@ class Shop {
   std::vector<std::thread> buyers_;
   std::atomic<bool> stop_{false};
   std::atomic<bool> sold_out_{false};
-  std::atomic<std::uint64_t> won_{0};
+  std::array<std::atomic<std::uint64_t>, 4> won_{};  // by level
   std::mutex mutex_;
-  std::vector<Heard> heard_;        // guarded by mutex_: reserved at level_, as told to buyers
+  std::vector<Heard> heard_;        // guarded by mutex_: reserved at its level, as told to buyers
   std::set<std::string> problems_;  // guarded by mutex_
   std::string last_obstacle_;       // guarded by mutex_: for a message, should nothing be sold any more
 };

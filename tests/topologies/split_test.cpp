@@ -1,4 +1,4 @@
-// Read-write split, and single servers: what readers cost the primary, and what is sold while it is restarted.
+// Read-write split: what readers cost the primary, which replicas are read, and what is sold while they change places.
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
@@ -26,20 +26,6 @@ std::uint64_t calls_of(PrivateRedis& server, const std::string& command) {
 }
 
 const CallOptions kPatient{milliseconds{20'000}};
-
-/// A primary, and a replica that follows it.
-struct Pair {
-  Pair() { replica.replica_of(primary); }
-  std::string url() const { return fmt::format("redis+replicas://{},{}", address_of(primary), address_of(replica)); }
-  /// As an operator promotes the replica.
-  void fail_over() {
-    primary.command({"FAILOVER"});
-    REQUIRE(
-        eventually([&] { return replica.command({"ROLE"}).elements.at(0).text == "master"; }, milliseconds{60'000}));
-  }
-
-  PrivateRedis primary{quick_replication(), Tcp::yes}, replica{quick_replication(), Tcp::yes};
-};
 
 /// A list mode sale, open.
 struct ListSale {
@@ -107,8 +93,8 @@ TEST_CASE("a storm of readers costs the primary nothing but a ROLE now and then"
 }
 
 TEST_CASE("a replica that is too far behind is not read, and is again once it has caught up") {
-  Pair pair;
-  PrivateRedis &primary = pair.primary, &replica = pair.replica;
+  PairSetup pair;
+  PrivateRedis &primary = *pair.primary, &replica = *pair.replica;
   auto pool = make_pool(pair.url() + "?replica_lag_max_bytes=1000&replica_lag_max_ms=4000").value();
   const auto reads_from = [&] {
     auto lease = pool->acquire(Role::replica, 0, soon());
@@ -157,26 +143,16 @@ TEST_CASE("a winner of whom the replica has not heard yet is told so by the prim
   CHECK(status("cid")->outcome == Outcome::not_reserved);
 }
 
-TEST_CASE("what was answered at level replicas over a static list outlives a failover by command") {
-  Pair pair;
-  Shop shop(pair.url(), "spring", Level::replicas, 1);
+TEST_CASE("a sale over a static list outlives flushes, cut clients, pauses, a failover and a kill, at both levels") {
+  PairSetup pair;
+  Shop shop(pair.url(), "spring", {Level::database, Level::replicas}, 1);
   shop.sell_on();
+  shop.outlive_small_faults(*pair.primary);
   pair.fail_over();
   shop.sell_on();
-  shop.finish();
-}
-
-TEST_CASE("a sale over a static list outlives flushes, cut clients and pauses, and goes on at the promoted replica") {
-  Pair pair;
-  Shop shop(pair.url(), "spring", Level::database);
-  shop.sell_on();
-  shop.sell_through_flush_and_cut(pair.primary);
-  shop.sell_through_pause(pair.primary);
-  pair.fail_over();
-  shop.sell_on();
-  pair.replica.kill_now();
-  pair.primary.command({"REPLICAOF", "NO", "ONE"});
-  shop.sell_on();
+  pair.replica->kill_now();
+  pair.primary->command({"REPLICAOF", "NO", "ONE"});
+  shop.sell_on_at(Level::database);
   shop.finish();
 }
 
