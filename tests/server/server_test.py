@@ -324,8 +324,9 @@ class Operator(unittest.TestCase):
         later = self.shop.serve("--db", self.shop.db, name="later")
         self.assertEqual(shops.Buyer(later.port).reserve("autumn", "hat", "cid", "r1").status, 201)
         for server, sale, orders in ((self.server, "spring", 1), (later, "autumn", 1), (later, "spring", 0)):
-            funnel = self.await_frame(self.listen(server, sale),
-                                      lambda frame: frame["funnel"]["database"]["arrived"] == orders, "written")["funnel"]
+            frame = self.await_frame(self.listen(server, sale),
+                                     lambda frame: frame["funnel"]["database"]["arrived"] == orders, "written")
+            funnel = frame["funnel"]
             self.assertEqual(funnel["journal"], {"arrived": orders, "answered": 0}, sale)
             self.assertEqual(funnel["database"], {"arrived": orders, "answered": orders}, sale)
 
@@ -386,7 +387,8 @@ class Operator(unittest.TestCase):
 
     def test_with_a_port_of_its_own_the_operators_side_is_there_and_nowhere_else(self):
         folder = f"{shops.SOURCE}/examples/server"
-        server = self.shop.serve("--operator-port=0", f"--page={folder}/page", f"--dashboard={folder}/dashboard", name="two")
+        server = self.shop.serve("--operator-port=0", f"--page={folder}/page", f"--dashboard={folder}/dashboard",
+                                 name="two")
         own = int(server.await_line(r"the operator's: http://127.0.0.1:(\d+)")[1])
         for path in ("/operator/", "/metrics", "/health", "/operator/sales/spring/feed"):
             answer = shops.ask(server.port, "GET", path)
