@@ -117,7 +117,11 @@ Response Board::read(const std::string& name) { return name == "health" ? read_h
 Response Board::read_sale(const std::string& sale) {
   const flashsale::SaleId id{sale};
   const auto status = controller_.status(id);
-  if (!status) return to_response(status.error());
+  if (!status) {
+    Response refusal = to_response(status.error());
+    if (refusal.status == 404) refusal.headers.emplace_back("Cache-Control", "public, max-age=1");
+    return refusal;
+  }
   const auto infos = controller_.info(id);
   Response response;
   response.body = to_json(*status, infos ? *infos : std::vector<std::pair<std::string, std::string>>{})
