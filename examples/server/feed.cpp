@@ -124,7 +124,7 @@ std::string Feed::frame(const std::string& sale) {
                                {"confirmed", confirmed}});
     }
     if (status->waiting > kLagAlarm)
-      alarm("The database is " + std::to_string(status->waiting) + " journal entries behind.");
+      alarm("The database is more than " + std::to_string(kLagAlarm) + " journal entries behind.");
     if (written.is_unknown && status->queue == flashsale::QueueMode::journal) alarm("The database has no such sale.");
     if (status->fenced) alarm("Redis lost its history: nothing is sold until the worker has reconciled.");
   } else {

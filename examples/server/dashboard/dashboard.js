@@ -47,14 +47,13 @@ function drawTile(name, value, text) {
   at(`${name}-line`).firstElementChild.setAttribute("d", path.join(""));
 }
 
+// A list that is an alert is read out whenever it changes, so an alarm that lasts is left alone.
 function drawAlarms(alarms) {
+  const list = at("alarms").firstElementChild;
+  for (const row of [...list.children]) if (!alarms.includes(row.textContent)) row.remove();
+  const shown = [...list.children].map((row) => row.textContent);
+  for (const text of alarms) if (!shown.includes(text)) list.append(Object.assign(document.createElement("li"), { textContent: text }));
   at("alarms").hidden = alarms.length === 0;
-  const rows = alarms.map((text) => {
-    const row = document.createElement("li");
-    row.textContent = text;
-    return row;
-  });
-  at("alarms").firstElementChild.replaceChildren(...rows);
 }
 
 // A row a layer, made once: replacing them each second would throw a screen reader out of the table.
@@ -89,26 +88,30 @@ function makeRow(layer, name, what) {
 function drawStock(items) {
   let sold = 0;
   let total = 0;
-  const rows = items.map((item) => {
+  for (const item of items) {
     sold += item.held + item.confirmed;
     total += item.total;
-    const row = document.createElement("li");
-    const text = document.createElement("p");
-    text.append(
-      Object.assign(document.createElement("b"), { textContent: item.item }),
-      `${count(item.confirmed)} confirmed, ${count(item.held)} held, ${count(item.available)} of ${count(item.total)} available`);
-    const parts = Object.assign(document.createElement("div"), { className: "parts" });
+    const row = at(`item-${item.item}`) ?? makeItem(item.item);
+    set(`item-${item.item}-says`, `${count(item.confirmed)} confirmed, ${count(item.held)} held, ${count(item.available)} of ${count(item.total)} available`);
     for (const part of ["confirmed", "held"]) {
-      const piece = Object.assign(document.createElement("i"), { className: part });
-      piece.style.width = `${item.total > 0 ? 100 * item[part] / item.total : 0}%`;
-      parts.append(piece);
+      row.querySelector(`.${part}`).style.width = `${item.total > 0 ? 100 * item[part] / item.total : 0}%`;
     }
-    row.append(text, parts);
-    return row;
-  });
-  at("stock").replaceChildren(...rows);
+  }
   set("sold", count(sold));
   set("total", count(total));
+}
+
+function makeItem(item) {
+  const make = (tag, fields, ...inside) => {
+    const element = Object.assign(document.createElement(tag), fields);
+    element.append(...inside);
+    return element;
+  };
+  const row = make("li", { id: `item-${item}` },
+    make("p", {}, make("b", { textContent: item }), make("span", { id: `item-${item}-says` })),
+    make("div", { className: "parts" }, make("i", { className: "confirmed" }), make("i", { className: "held" })));
+  at("stock").append(row);
+  return row;
 }
 
 const feed = new EventSource(`/operator/sales/${encodeURIComponent(sale)}/feed`);

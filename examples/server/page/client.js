@@ -27,38 +27,59 @@ export async function ask(method, path, { headers = {}, body } = {}) {
   }
 }
 
+const kSparedMs = 60_000; // a token that ends sooner is no longer begun with
+
 export class Shop {
-  #sale; #token = null; #buyer = null;
+  #sale; #memory; #token = null; #buyer = null; #introducing = null;
 
   constructor(sale, memory) {
     this.#sale = `/sales/${encodeURIComponent(sale)}`;
-    this.memory = memory;
-    this.#buyer = memory.get("buyer");
-    this.#token = memory.get("token");
+    this.#memory = memory;
+    this.load();
+  }
+
+  // Also called when another tab wrote: who buys is one person in all tabs.
+  load() {
+    this.#token = this.#memory.get("token");
+    this.#buyer = this.#memory.get("buyer");
   }
 
   show() { return ask("GET", this.#sale); }
 
-  // Who buys: the one in the purchase token where the shop gives tokens, else a name of this browser's own.
-  async introduce(now) {
-    if (this.#token && this.#token.expires_ms > now + 5000) return true;
-    const answer = await ask("POST", `${this.#sale}/tokens`, { body: {} });
-    if (answer.status === 201) {
-      this.#token = answer.body;
-      this.#buyer = answer.body.buyer;
-      this.memory.set("token", this.#token);
-    } else if (answer.status !== 404) {
-      return false;
-    } else if (!this.#buyer) {
-      this.#buyer = `guest-${randomText()}`;
-    }
-    this.memory.set("buyer", this.#buyer);
-    return true;
+  isKnown(untilMs) { return this.#token !== null && this.#token.expires_ms > untilMs + kSparedMs; }
+
+  // Who buys: the one in the purchase token where the shop gives tokens, else a name of this browser's own. Asked for by
+  // one tab, once, and kept while it is good until `untilMs`. Null, or the answer that stood in the way.
+  introduce(untilMs) {
+    const meet = () => this.#meet(untilMs);
+    const alone = () => (navigator.locks ? navigator.locks.request(`flashsale:${this.#sale}`, meet) : meet());
+    this.#introducing ??= alone().finally(() => { this.#introducing = null; });
+    return this.#introducing;
   }
 
-  forgetToken() {
-    this.#token = null;
-    this.memory.set("token", null);
+  async #meet(untilMs) {
+    this.load();
+    if (this.isKnown(untilMs)) return null;
+    const answer = await ask("POST", `${this.#sale}/tokens`, { body: {} });
+    this.load(); // where there are no locks, the tab that stored first is the one that counts
+    if (this.isKnown(untilMs)) return null;
+    if (answer.status === 201) {
+      this.#memory.set("token", answer.body);
+      this.#memory.set("buyer", answer.body.buyer);
+    } else if (answer.status !== 404) {
+      return answer;
+    } else {
+      if (this.#token) this.#memory.set("token", null);
+      if (!this.#buyer || this.#token) this.#memory.set("buyer", `guest-${randomText()}`);
+    }
+    this.load();
+    return null;
+  }
+
+  // Only while nothing was asked for under this name.
+  forget() {
+    this.#memory.set("token", null);
+    this.load();
   }
 
   reserve(request, item) {
@@ -78,16 +99,4 @@ export class Shop {
 
 export function randomText() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-// What this browser remembers of one sale, shared by its tabs.
-export class Memory {
-  constructor(sale) { this.prefix = `flashsale:${sale}:`; }
-  get(name) {
-    try { return JSON.parse(localStorage.getItem(this.prefix + name)); } catch { return null; }
-  }
-  set(name, value) {
-    if (value === null || value === undefined) localStorage.removeItem(this.prefix + name);
-    else localStorage.setItem(this.prefix + name, JSON.stringify(value));
-  }
 }

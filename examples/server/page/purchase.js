@@ -4,9 +4,12 @@
 //     ^               |  |           |  \--cancel--> cancelled
 //     |               |  +-pending-> pending (asks status) --> held
 //     +---refused-----+              +--expired--> expired
+//                     any of the open ones --the token is refused for good--> stranded
 //
 // The intent has one key (the Idempotency-Key), made before anything is sent and kept until it is over: a reload, a
-// second tab or a lost answer asks with the same key and hears the same order.
+// second tab or a lost answer asks with the same key and hears the same order. It also has one buyer: while it is open
+// nobody takes another name, under which the same key would be another order. So a token that is no longer good leaves it
+// stranded: the page says so and shows its number, and what comes next is the buyer's own decision.
 
 const kBackoffMs = 300;
 const kBackoffMaxMs = 8000;
@@ -17,6 +20,9 @@ export function pauseBefore(attempt, retryAfterMs, random = Math.random()) {
   const step = Math.min(kBackoffMaxMs, kBackoffMs * 2 ** Math.min(attempt, 6));
   return Math.round(retryAfterMs + step * (0.5 + random));
 }
+
+// Whether an answer says nothing but "not now".
+export function isPassing({ status }) { return status === 0 || status === 429 || status >= 500; }
 
 // What an answer to reserve, status, confirm or release means: {phase, order, holdUntilMs, code, again}.
 // `again`: nothing is decided yet; ask with the same key after pauseBefore.
@@ -35,7 +41,7 @@ export function judge(answer) {
   if (code === "already_confirmed") return { ...base, phase: "paid" };
   if (code === "dead") return { ...base, phase: "dead" };
   const isOnItsWayBack = code === "sold_out" && answer.retryAfterMs > 0; // it was given back, and sells from then on
-  if (isOnItsWayBack || code === "not_started" || status === 0 || status === 429 || status >= 500) {
+  if (isOnItsWayBack || code === "not_started" || isPassing(answer) || status === 401) {
     return { ...base, phase: "asking", again: true };
   }
   return { ...base, phase: "refused" };
@@ -54,14 +60,29 @@ export class Purchase {
   isOpen() { return ["asking", "pending", "held"].includes(this.phase); }
   isUnderWay() { return this.phase === "asking" || this.phase === "pending"; }
 
+  // True if the intent is a new one, so that nobody has been asked for it; another tab's goes on instead.
   begin() {
-    if (!this.isOpen()) Object.assign(this, { key: this.makeKey(), order: null, holdUntilMs: 0 });
-    this.phase = this.phase === "held" || this.phase === "pending" ? this.phase : "asking";
+    this.load();
+    if (this.isOpen()) return false;
+    Object.assign(this, { key: this.makeKey(), phase: "asking", order: null, holdUntilMs: 0 });
+    this.save();
+    return true;
+  }
+
+  drop() {
+    Object.assign(this, { key: null, phase: "idle", order: null, holdUntilMs: 0 });
     this.save();
   }
 
-  // `from` is the verb that was asked; a refusal of pay or cancel leaves the order as it is.
+  strand() {
+    this.phase = "stranded";
+    this.save();
+  }
+
+  // `from` is the verb that was asked; a refusal of pay or cancel leaves the order as it is, and what is paid or
+  // cancelled stays so, whatever an older answer says.
   heed(verdict, from) {
+    if (this.phase === "paid" || this.phase === "cancelled") return;
     if (verdict.again && from !== "reserve" && verdict.phase === "asking") return;
     if (verdict.phase === "refused" && from !== "reserve" && verdict.code !== "not_reserved") return;
     this.phase = verdict.phase === "refused" ? "idle" : verdict.phase;
