@@ -51,20 +51,29 @@ class Buyer {
  public:
   explicit Buyer(const Stage& stage)
       : context_(connect(stage)), replicas_(std::to_string(stage.replicas.size())), terms_(stage.sale()) {
+    enter(stage.sale(), {kItem});
+  }
+
+  /// Buys there from now on.
+  void enter(const std::string& sale, std::vector<std::string> items) {
+    terms_ = core::SaleTerms(sale);
     terms_.epoch = "1";
-    terms_.uuid = "u-" + stage.sale();
-    terms_.items = {kItem};
+    terms_.uuid = "u-" + sale;
+    terms_.items = std::move(items);
   }
 
   void load() { run(context_.get(), {"SCRIPT", "LOAD", core::script("reserve").text}); }
 
-  bool buy(const Call& call) {
+  bool buy(const Call& call) { return ask(call) == 'a'; }
+
+  /// The letter that the script answers.
+  char ask(const Call& call) {
     asked_.assign(1, {call.buyer.text(), call.request.text(), call.item.text(), call.payload, call.quantity});
     nonce_ = std::to_string(random_.next());
     const auto reply = run(context_.get(), encoder_.reserve(terms_, asked_, kNever, nonce_)[0]);
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 5 || nonce_ != reply->element[0]->str)
       throw std::runtime_error("a reply that is not ours");
-    return reply->element[4]->str[0] == 'a';
+    return reply->element[4]->str[0];
   }
 
   /// What the seed does with a winner's order.
@@ -150,6 +159,21 @@ Score peer_pool_refusals(Stage& stage, const Crowd& crowd, std::size_t threads) 
   });
   if (ran.accepted != 0) throw std::runtime_error("OVERSOLD: a sold-out sale sold");
   return {{"refusals_per_s", static_cast<double>(crowd.size()) / ran.seconds}};
+}
+
+RecordedRun peer_pool_recorded(Stage& stage, const std::vector<test::Attempt>& attempts, std::size_t threads) {
+  std::vector<std::map<char, std::size_t>> heard(threads);
+  const Ran ran = run_threads(stage, threads, [&](Buyer& buyer, std::size_t t, Clock::time_point) -> std::uint64_t {
+    for (std::size_t i = t; i < stage.sales().size(); i += threads) {
+      buyer.enter(stage.sale(i), stage.items());
+      for (const test::Attempt& attempt : attempts) ++heard[t][buyer.ask(attempt.call(stage.sale(i)))];
+    }
+    return 0;
+  });
+  RecordedRun run{{}, ran.seconds};
+  for (const auto& each : heard)
+    for (const auto& [letter, count] : each) run.heard[letter] += count;
+  return run;
 }
 
 Score peer_pool_open_loop(Stage& stage, const Crowd& crowd, std::size_t threads, double rate_per_s) {

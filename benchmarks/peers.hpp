@@ -2,10 +2,13 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
+#include <vector>
 
 #include "bench.hpp"
 #include "stage.hpp"
+#include "support/recorded_crowd.hpp"
 
 namespace flashsale::bench {
 
@@ -18,6 +21,14 @@ Score peer_evalsha_lpush(Stage& stage, const Crowd& crowd, std::size_t threads);
 
 /// Peer (a) on a sale that is sold out: every request is refused by Redis. Scores refusals_per_s.
 Score peer_pool_refusals(Stage& stage, const Crowd& crowd, std::size_t threads);
+
+/// Peer (a) that sends the recorded crowd to each of the stage's sales, a thread a sale at a time.
+/// Returns how often each letter of lua/reserve.lua was heard, and how long it took.
+struct RecordedRun {
+  std::map<char, std::size_t> heard;
+  double seconds = 0;
+};
+RecordedRun peer_pool_recorded(Stage& stage, const std::vector<test::Attempt>& attempts, std::size_t threads);
 
 /// Peer (a) that waits for `stage.replicas` after each call, as a client without batches must.
 Score peer_wait(Stage& stage, const Crowd& crowd, std::size_t threads);

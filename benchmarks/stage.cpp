@@ -38,7 +38,9 @@ Stage::Stage(StageOptions options)
   pool = make_pool(url).value();
   for (std::size_t i = 0; i < options_.sales; ++i) {
     sales_.push_back(fmt::format("bench-{}", i));
-    Sale sale = Sale{SaleId{sales_.back()}}.item(ItemId{kItem}, options_.units, 1);
+    Sale sale = Sale{SaleId{sales_.back()}};
+    if (options_.items.empty()) sale.item(ItemId{kItem}, options_.units, 1);
+    for (const ItemRow& item : options_.items) sale.item(ItemId{item.item}, item.total, item.limit);
     sale.hold = options_.hold;
     test::make_raw_sale(*pool, sale);
   }
@@ -53,6 +55,13 @@ void Stage::await_replicas() {
   const std::string count = std::to_string(replicas.size());
   const RoundTrip trip = lease->roundtrip({{"SET", "attached", "1"}, {"WAIT", count, "5000"}}, deadline);
   if (trip.error || trip.replies[1].integer < std::stoll(count)) throw std::runtime_error("the replicas do not follow");
+}
+
+std::vector<std::string> Stage::items() const {
+  if (options_.items.empty()) return {kItem};
+  std::vector<std::string> names;
+  for (const ItemRow& item : options_.items) names.push_back(item.item);
+  return names;
 }
 
 void Stage::check(std::uint64_t accepted) {

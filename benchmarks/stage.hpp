@@ -28,7 +28,8 @@ struct StageOptions {
   std::int64_t units = 0;  ///< of each sale's only item; one a buyer
   std::size_t sales = 1;
   Server server{};
-  milliseconds hold{0};  ///< of every reservation; 0: for ever
+  milliseconds hold{0};          ///< of every reservation; 0: for ever
+  std::vector<ItemRow> items{};  ///< of each sale, if not that only one; `check` is not for these
 };
 
 class Stage {
@@ -46,6 +47,8 @@ class Stage {
   bool is_tcp() const { return options_.server.tcp && !proxy_; }
 
   const std::vector<std::string>& sales() const { return sales_; }
+  /// Names of each sale's items.
+  std::vector<std::string> items() const;
 
  private:
   // Before `redis`, whose arguments they are.
