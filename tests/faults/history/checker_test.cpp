@@ -117,6 +117,8 @@ TEST_SUITE("faults/history/checker") {
     breaks("I7", [](Night& night) { night.redis_watermark = {1, 8}; });
     breaks("I9", [](Night& night) {
       night.ops.push_back(heard(asked(Verb::reserve, "max", 60), Outcome::reserved, {{1, 1}, 1}));
+      night.orders.push_back(row("max", 1, OrderState::reserved));
+      night.orders.back().order.id.index = 1;
     });
     breaks("I10", [](Night& night) {
       night.first_totals["shoe"] = 30;
@@ -130,6 +132,15 @@ TEST_SUITE("faults/history/checker") {
     breaks("I12", [](Night& night) { night.orders[0].order.quantity = 2; });
     breaks("I13", [](Night& night) { night.orders[1].credited = false; });
     breaks("I13", [](Night& night) { night.complaints.emplace_back("I13 nothing is sold"); });
+  }
+
+  TEST_CASE("an order that a primary told which was one no more is forgotten, and not out of turn") {
+    Night night = sound_night();
+    night.forgot_primary = true;
+    night.ops.push_back(heard(asked(Verb::reserve, "max", 60), Outcome::reserved, {{1, 1}, 1}));
+    const Verdict verdict = check(night);
+    CHECK(verdict.violations.empty());
+    CHECK(verdict.forgotten == 1);
   }
 
   TEST_CASE("what a fault may forget is counted at that level, and a violation above it") {
