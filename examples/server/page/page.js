@@ -183,6 +183,15 @@ function resume() {
   if (purchase.isOpen()) return alone("status", () => carry("status", () => shop.status(purchase.key)));
 }
 
+// Once its hold has run out an order is looked up until the shop has taken it back, every other second.
+let followedAt = 0;
+function followHold() {
+  if (purchase.phase !== "held" || purchase.holdUntilMs === 0 || clock.now() <= purchase.holdUntilMs + 1000) return;
+  if (performance.now() - followedAt < 2000) return;
+  followedAt = performance.now();
+  resume();
+}
+
 function explain(verdict, verb) {
   if (verdict.phase !== "refused") return say("", "");
   const notes = { sold_out: "note_sold_out", limit_reached: "note_limit", ended: "note_ended", not_reserved: "note_gone" };
@@ -320,7 +329,7 @@ document.addEventListener("visibilitychange", () => { if (!document.hidden) look
 setInterval(() => {
   if (document.hidden) return;
   prepare();
-  if (purchase.phase === "held" && purchase.holdUntilMs > 0 && clock.now() > purchase.holdUntilMs + 1000) resume();
+  followHold();
   draw();
 }, 250);
 draw();
