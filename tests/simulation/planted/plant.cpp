@@ -38,9 +38,8 @@ constexpr Bug kBugs[] = {
     {"receipts_skipped", "src/engine/receipt_collector.cpp", "if (surely_has(row.watermark, receipt.at)) continue;",
      "if (surely_has({row.watermark.epoch, row.watermark.seq + 3}, receipt.at)) continue;"},
     // Nobody's night: the fence lets no two orders into one place, and the simulator has no cluster. Each makes the
-    // claim of a test fail that CMakeLists.txt names. In a script, Lua turns a quantity into a number by itself
-    // wherever
-    // one is added; where one is compared, planted_bugs_test.cpp has it.
+    // claim of a test fail that CMakeLists.txt names. In a script, Lua turns a quantity into a number by itself where
+    // it is added; where it is compared, planted_bugs_test.cpp has it.
     {"conflicts_ignored", "src/engine/entry_applier.cpp", "  if (known_ == Known::is_fork)\n",
      "  if (known_ == Known::is_fork && verdict == Insert::same)\n"},
     {"asking_once", "src/redis/pooled_connection.cpp", "if (!asking) return",
