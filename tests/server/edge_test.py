@@ -314,8 +314,9 @@ class Storm(unittest.TestCase):
             file.write("k1 " + "11" * 32 + "\n")
         folder, port = f"{shops.SOURCE}/examples/server", shops.free_port()
         server = shop.serve("--page", f"{folder}/page", "--dashboard", f"{folder}/dashboard", "--token-keys", keys,
-                            "--db", shop.db, "--edge", "127.0.0.1", "--edge-status", f"http://127.0.0.1:{port}/edge-status",
-                            "--address-rate", "20", "--address-burst", "50", "--timeout-ms", "2000")
+                            "--db", shop.db, "--edge", "127.0.0.1",
+                            "--edge-status", f"http://127.0.0.1:{port}/edge-status", "--address-rate", "20",
+                            "--address-burst", "50", "--timeout-ms", "2000")
         log = start_edge(shop, port, server.port, changed=logged) + "/origin.log"
         run = subprocess.run([f"{shops.BIN}/flashsale-crowd", "--edge", str(port), "--origin", str(server.port),
                               "--keys", keys, "--buyers", str(self.buyers), "--phase-seconds", str(self.phase_s)],
