@@ -129,9 +129,10 @@ class Reconciler {
 /// replica, which has what was told at level `replicas`, be promoted meanwhile. Each next step finds out by itself
 /// whether it is at the node whose gate was closed.
 Result<Went> Reconciler::confirm() {
-  if (auto agreed = pool_.confirm_primary(core::slot_of(sale_), call_deadline()); !agreed)
-    return again(std::move(agreed.error().detail));
-  return Went::on;
+  auto agreed = pool_.confirm_primary(core::slot_of(sale_), call_deadline());
+  if (agreed) return Went::on;
+  if (agreed.error().code != ErrorCode::disconnected) return tl::unexpected<Error>(std::move(agreed.error()));
+  return again(std::move(agreed.error().detail));
 }
 
 /// Steps 1 and 2. Nothing is written for a sale that is in order, or that only the operator may reopen.
