@@ -211,7 +211,7 @@ TEST_CASE("a sentinel that lies is found out by ROLE, and the others are asked")
   };
   ScriptedServer liar(sentinel(replica)), honest(sentinel(primary));
   auto one = make_pool("redis+sentinel://" + liar.address() + "/shop").value();
-  const auto none = one->acquire(Role::primary, 0, in(milliseconds{300}));
+  const auto none = one->acquire(Role::primary, 0, in(milliseconds{2000}));
   REQUIRE_FALSE(none);
   CHECK(none.error().detail.find("is a replica") != std::string::npos);
   ScriptedServer deaf([](const auto&) { return std::string(); });
