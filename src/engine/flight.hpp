@@ -52,6 +52,7 @@ class Flight {
   core::Step prepare(bool& ready);
   bool is_current(core::SaleTerms& terms) const;
   core::Step read_terms();
+  core::Step ask(std::string_view key, const Command& command, Reply& reply);
   core::Step count_replicas(bool& ready);
   std::vector<Command> with_wait(const std::vector<Command>& batch);
   core::Step heed(RoundTrip trip);
@@ -103,6 +104,7 @@ class Flight {
   bool waited_ = false;  // all of them have it
   int failures_ = 0;     // in a row, over flights
   std::map<std::string, core::SaleTerms, std::less<>> terms_;
+  std::string replication_;  // what INFO said at the last `ask`
   std::string refusal_;  // Redis' words for why it refuses writes
   util::Random random_;
   core::BatchEncoder encoder_;
