@@ -41,6 +41,9 @@ struct ScriptAnswer {
 /// Runs `call`, sending again until `deadline` whatever may be sent again. Errors: as core::CallFlow decides.
 Result<ScriptAnswer> run_script(ConnectionPool& pool, std::string_view sale, ScriptCall call, Deadline deadline);
 
+/// What a call flow is told where a script, or what it said, shows that the node is no primary.
+Reply no_primary();
+
 /// Loads every script on the sale's primary, so that a gate without that right never meets NOSCRIPT.
 Result<Done> load_scripts(ConnectionPool& pool, std::string_view sale, Deadline deadline);
 
