@@ -18,12 +18,14 @@
 local A, call, find, match, sub = ARGV, redis.call, string.find, string.match, string.sub
 local function refuse(verdict, now) return {A[4], verdict, now or 0} end
 
+local info = call('INFO', 'replication')
+if not find(info, 'role:master', 1, true) then return refuse('not_primary') end
 local m = call('HMGET', KEYS[1], 'layout', 'epoch', 'hist', 'rec', 'seq', 'link', 'last_ms', 'uuid', 'held')
 local guard = call('HGET', KEYS[2], '#')
 if not m[1] and not guard then return refuse('absent') end
 if m[1] ~= '1' then return refuse(m[1] and 'layout' or 'fenced') end
 if guard ~= m[2] or m[4] ~= '' then return refuse('fenced') end
-if not find(call('INFO', 'replication'), '\nmaster_replid:' .. m[3] .. '\r', 1, true) then return refuse('fenced') end
+if not find(info, '\nmaster_replid:' .. m[3] .. '\r', 1, true) then return refuse('fenced') end
 local t = call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 if now < tonumber(m[7]) then now = tonumber(m[7]) end

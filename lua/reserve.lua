@@ -19,7 +19,8 @@
 -- A record: "<orders> <item>=<units held>...", then per order a line
 --   "\n<request> <item> <quantity> <index> <epoch>-<seq> <state>[ <hold until ms>]"
 --   state: r reserved, c confirmed, g releasing, d released, x expiring, e expired, k dead
--- Returns {nonce, verdict, now_ms}, verdict one of absent, layout, fenced, stale (another epoch or sale), late; or
+-- Returns {nonce, verdict, now_ms}, verdict one of not_primary (look for the primary), absent, layout,
+--   fenced, stale (another epoch or sale), late; or
 --   {nonce, 'ok', now_ms, seq, letters, units left, seq that last sold, reopen_ms (each one number an item),
 --    standing, probe_ms, hold_until_ms, then "<order id>[ <hold until>]" for each retried request}
 --   standing: "<letter> <opens in ms> <changes in ms>", what the sale as a whole says to whoever won nothing (o: buy),
@@ -32,14 +33,17 @@ local format, upper, sub, concat = string.format, string.upper, string.sub, tabl
 
 local function refuse(verdict, now) return {A[4], verdict, now or 0} end
 
--- Guards and fence: is this the sale, whole, on the history it was opened under?
+-- Guards and fence: is this a primary, and the sale, whole, on the history it was opened under? A replica has the very
+-- same history id, and may be writable (replica-read-only no): what it sold its primary would sell again.
+local info = call('INFO', 'replication')
+if not find(info, 'role:master', 1, true) then return refuse('not_primary') end
 local m = call('HMGET', KEYS[1], 'layout', 'state', 'opens_ms', 'closes_ms', 'reopen_ms', 'epoch', 'hist', 'rec',
   'seq', 'link', 'last_ms', 'buyer_orders_max', 'uuid', 'queue', 'hold_ms', 'probe_ms', 'items', 'held')
 local guard = call('HGET', KEYS[2], '#')
 if not m[1] and not guard then return refuse('absent') end
 if m[1] ~= '1' then return refuse(m[1] and 'layout' or 'fenced') end
 if guard ~= m[6] or m[8] ~= '' then return refuse('fenced') end
-if not find(call('INFO', 'replication'), '\nmaster_replid:' .. m[7] .. '\r', 1, true) then return refuse('fenced') end
+if not find(info, '\nmaster_replid:' .. m[7] .. '\r', 1, true) then return refuse('fenced') end
 local t = call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 if now < tonumber(m[11]) then now = tonumber(m[11]) end

@@ -29,6 +29,7 @@ std::optional<Verdict> to_verdict(std::string_view text) {
   if (text == "fenced") return Verdict::fenced;
   if (text == "stale") return Verdict::stale;
   if (text == "late") return Verdict::late;
+  if (text == "not_primary") return Verdict::not_primary;
   return std::nullopt;
 }
 

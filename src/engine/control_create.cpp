@@ -82,7 +82,6 @@ Result<std::optional<Created>> create_in_redis(const ControlledSale& sale, const
   if (!answer) return unexpected(answer.error());
   const auto verdict = answer->verdict();
   if (verdict == "exists") return std::nullopt;
-  if (verdict == "not_primary") return fail(ErrorCode::disconnected, "this Redis is not a primary");
   if (verdict != "ok" && verdict != "same") return unexpected(error_of_verdict(sale, verdict));
   const auto epoch = core::to_number<std::uint64_t>(answer->text(3));
   if (!epoch) return fail(ErrorCode::protocol, "create.lua's reply has no epoch", Effect::unknown);

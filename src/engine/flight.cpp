@@ -179,13 +179,17 @@ core::Step Flight::send() {
 }
 
 // The batch asserts orders' states to callers who want every replica to have them: one WAIT for all, in the same round
-// trip. It waits for everything written before it, also by others; INFO tells for how many replicas it should have.
+// trip. It waits for all that was written up to this connection's own last write, which is the mark, whether or not the
+// batch wrote anything; INFO tells for how many replicas it should have.
 std::vector<Command> Flight::with_wait(const std::vector<Command>& batch) {
   const core::SaleTerms& terms = terms_.find(heading_.sale)->second;
   replicas_waited_for_ = std::max<std::size_t>(terms.replicas, terms.connected);
   wait_count_ = std::to_string(replicas_waited_for_);
   wait_ms_ = std::to_string(std::clamp(util::ms_left(slice()) / 2, 1, kWaitMaxMs));
-  return {batch.front(), {"INFO", "replication"}, {"WAIT", wait_count_, wait_ms_}};
+  return {batch.front(),
+          {"EVALSHA", core::script("mark").sha1, "1", terms.keys.meta, nonce_, terms.epoch, terms.uuid},
+          {"INFO", "replication"},
+          {"WAIT", wait_count_, wait_ms_}};
 }
 
 const std::vector<Command>& Flight::encode() {
@@ -241,9 +245,22 @@ core::Step Flight::prepare(bool& ready) {
   }
   if (known == terms_.end())
     if (const auto step = read_terms(); step != core::Step::send) return step;
-  if (heading_.waits_for_replicas) return count_replicas(ready);
   ready = true;
-  return core::Step::send;
+  if (!heading_.waits_for_replicas) return core::Step::send;
+  if (const auto step = count_replicas(ready); !ready) return step;
+  return load_mark(ready);
+}
+
+/// Where the node had forgotten the mark, no WAIT behind it counts until it is loaded. Whoever may not load it waits for
+/// whoever may.
+core::Step Flight::load_mark(bool& ready) {
+  ready = true;
+  if (!mark_is_missing_) return core::Step::send;
+  mark_is_missing_ = false;
+  RoundTrip trip = lease_->roundtrip({{"SCRIPT", "LOAD", core::script("mark").text}}, slice());
+  ready = !trip.error;
+  if (ready) return core::Step::send;
+  return flow_.stopped({ErrorCode::disconnected, Effect::none, std::move(trip.error->detail)});
 }
 
 /// Takes over what this process has heard of the sale; false: of a later epoch, so whoever told these terms was left

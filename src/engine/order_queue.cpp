@@ -84,6 +84,9 @@ class TakeOnce {
                                           : Command{"LMOVE", keys_.orders, taken_, "RIGHT", "LEFT"};
     RoundTrip trip = lease_->roundtrip({beat, move}, deadline);
     if (trip.error) return flow_.stopped(*trip.error);
+    // What was moved there the primary still has.
+    const auto& beaten = trip.replies.front().elements;
+    if (beaten.size() > 1 && beaten[1].text == "not_primary") return flow_.replied(engine::no_primary());
     for (Reply& reply : trip.replies)
       if (reply.type == Reply::Type::error) return flow_.replied(reply);
     reply_ = std::move(trip.replies.back());
