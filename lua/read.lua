@@ -7,16 +7,14 @@
 -- KEYS    every key that the commands read
 -- ARGV[1] nonce
 -- ARGV[2..] the commands, each as the number of its words and then the words; none at all asks for the time
--- Returns {nonce, 'ok', now_ms, text of INFO replication, then the reply to each command}; or the error READONLY, as of
---   Redis itself, from a node that is no primary, so that whoever asks looks for the primary anew.
+-- Returns {nonce, 'ok', now_ms, text of INFO replication, then the reply to each command}; or {nonce, 'not_primary'},
+--   so that whoever asks looks for the primary anew.
 -- It has no `#!lua` line on purpose: with one Redis refuses it as a whole while it refuses writes (OOM, NOREPLICAS,
 -- MISCONF), and that is when somebody has to look; and flags=no-writes would let a proxy send it to a replica.
 -- Cost: that of the commands, and about twice as much for what they return, since Lua copies it.
 local A, call = ARGV, redis.call
 local info = call('INFO', 'replication')
-if not string.find(info, 'role:master', 1, true) then
-  return redis.error_reply('READONLY this node is no primary')
-end
+if not string.find(info, 'role:master', 1, true) then return {A[1], 'not_primary'} end
 local t = call('TIME')
 local reply = {A[1], 'ok', t[1] * 1000 + math.floor(t[2] / 1000), info}
 local i = 2

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/error_reply.hpp"
 #include "core/numbers.hpp"
 #include "core/read_codec.hpp"
 #include "core/sale_meta.hpp"
@@ -315,6 +316,7 @@ core::Step Flight::ask(std::string_view key, const Command& command, Reply& repl
   RoundTrip trip = lease_->roundtrip({heading_.from_replica ? command : call}, slice());
   if (trip.error) return flow_.stopped({ErrorCode::disconnected, Effect::none, std::move(trip.error->detail)});
   Reply& answer = trip.replies.front();
+  core::heed_no_primary(answer, nonce);
   if (answer.type == Reply::Type::error) return flow_.replied(answer);
   if (heading_.from_replica) {
     reply = std::move(answer);

@@ -38,7 +38,7 @@ void Flight::answer_fenced() {
 }
 
 /// What follows where the node says, in whatever way, that it decides nothing any more.
-core::Step Flight::left_behind() { return flow_.replied(no_primary()); }
+core::Step Flight::left_behind() { return flow_.replied(core::no_primary()); }
 
 void Flight::answer_all(const Result<Answer>& answer) {
   if (shared_.receipts && answer && answer->reason == PauseReason::fenced)

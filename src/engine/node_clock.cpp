@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "core/error_reply.hpp"
 #include "core/read_codec.hpp"
 #include "core/scripts.hpp"
 #include "core/times.hpp"
@@ -27,6 +28,7 @@ RoundTrip learn_clock(Connection& connection, std::string_view key, Deadline dea
   RoundTrip trip = connection.roundtrip({{"EVALSHA", core::script("read").sha1, "1", key, nonce}}, deadline);
   if (trip.error) return untold(std::move(trip.error->detail));
   Reply& reply = trip.replies.front();
+  core::heed_no_primary(reply, nonce);
   if (reply.type == Reply::Type::error) return trip;
   if (reply.elements.empty() || reply.elements[0].text != nonce) return untold("the reply was to another call");
   const auto read = core::take_read(std::move(reply.elements), 0);

@@ -8,6 +8,7 @@
 #include "core/checks.hpp"
 #include "core/journal_codec.hpp"
 #include "core/keyspace.hpp"
+#include "core/error_reply.hpp"
 #include "core/scripts.hpp"
 #include "engine/control_guard.hpp"
 #include "engine/script_runner.hpp"
@@ -86,7 +87,7 @@ class TakeOnce {
     if (trip.error) return flow_.stopped(*trip.error);
     // What was moved there the primary still has.
     const auto& beaten = trip.replies.front().elements;
-    if (beaten.size() > 1 && beaten[1].text == "not_primary") return flow_.replied(engine::no_primary());
+    if (beaten.size() > 1 && beaten[1].text == "not_primary") return flow_.replied(core::no_primary());
     for (Reply& reply : trip.replies)
       if (reply.type == Reply::Type::error) return flow_.replied(reply);
     reply_ = std::move(trip.replies.back());

@@ -14,6 +14,7 @@
 
 #include "engine/control_guard.hpp"
 #include "engine/counters.hpp"
+#include "engine/endpoint.hpp"
 #include "engine/journal_applier.hpp"
 #include "engine/log.hpp"
 #include "engine/reconcile.hpp"
@@ -107,6 +108,7 @@ class OrderWorker::Body {
 
   Result<Done> list(Sales& sales);
   void watch(Sales& sales);
+  void meet(const std::string& sale);
   bool serve(Served& served);
   void publish(Served& served);
   bool free_returns(Served& served);
@@ -137,6 +139,7 @@ class OrderWorker::Body {
   mutable std::mutex mutex_;
   util::EventFd event_;        // opened under mutex_, once
   WorkerReport report_;        // guarded by mutex_
+  bool met_ = false;           // it was said what decides the sales; of the running thread
   std::string list_obstacle_;  // the sink did not list its sales; of the running thread
 };
 
@@ -194,6 +197,7 @@ void OrderWorker::Body::watch(Sales& sales) {
   const std::string obstacle = listed ? "" : sink_->describe() + ": " + to_string(listed.error());
   if (!obstacle.empty() && obstacle != list_obstacle_) engine::log(LogLevel::warning, "{}", obstacle);
   list_obstacle_ = obstacle;
+  if (!met_ && !sales.empty()) meet(sales.front().sale);
   for (Served& served : sales) {
     if (is_stopped()) return;
     if (!served.obstacle.empty()) continue;
@@ -205,6 +209,11 @@ void OrderWorker::Body::watch(Sales& sales) {
     else
       free_returns(served);
   }
+}
+
+/// Says once what decides the sales. What stands in the way of that stands in the sales' as well, which tell it.
+void OrderWorker::Body::meet(const std::string& sale) {
+  met_ = engine::meet_endpoint(*pool_, sale, call_deadline()).has_value();
 }
 
 /// Frees in Redis what a worker that died behind its commit did not. False: it could not be.

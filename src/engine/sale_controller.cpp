@@ -11,6 +11,7 @@
 #include "engine/control_acts.hpp"
 #include "engine/control_guard.hpp"
 #include "engine/control_terms.hpp"
+#include "engine/endpoint.hpp"
 #include "engine/reconcile.hpp"
 #include "engine/repairs.hpp"
 #include "engine/script_runner.hpp"
@@ -101,12 +102,28 @@ SaleController::SaleController(std::shared_ptr<ConnectionPool> pool, std::shared
                                ControllerOptions options)
     : pool_(std::move(pool)), sink_(std::move(sink)), options_(options) {}
 
+namespace {
+
+/// Before anything is sold, and before anything is written but for a word: what decides this sale must be able to.
+Result<Done> check_endpoint(const ControlledSale& controlled, const Sale& sale) {
+  const auto met = engine::meet_endpoint(*controlled.pool, controlled.id, controlled.deadline);
+  if (!met) return tl::unexpected<Error>(met.error());
+  if (sale.replicas > 0 && !met->knows_wait)
+    return fail(ErrorCode::unsupported,
+                fmt::format("sale {} is to wait for {} replicas, and {}", sale.id, sale.replicas, to_string(*met)));
+  return {};
+}
+
+}  // namespace
+
 Result<Done> SaleController::create(const Sale& sale) {
   return guarded([&]() -> Result<Done> {
     if (auto defect = engine::check_terms(sale)) return invalid(defect);
     const ControlledSale controlled(pool_, sink_, sale.id, deadline_of(options_));
+    if (sale.queue == QueueMode::journal && !sink_)
+      return fail(ErrorCode::unsupported, "a sale in journal mode needs the database that its orders go to");
+    if (auto able = check_endpoint(controlled, sale); !able) return able;
     if (sale.queue == QueueMode::list) return create_with_list(controlled, engine::row_of(sale));
-    if (!sink_) return fail(ErrorCode::unsupported, "a sale in journal mode needs the database that its orders go to");
     return create_with_journal(controlled, engine::row_of(sale));
   });
 }

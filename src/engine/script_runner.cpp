@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/error_reply.hpp"
 #include "core/numbers.hpp"
 #include "core/times.hpp"
 #include "engine/node_clock.hpp"
@@ -114,21 +115,7 @@ void heed_time(Connection& connection, const core::Script& script, const Reply& 
   if (fields[1].text == "late" || script.name == "read") note_clock(connection, fields[2].integer);
 }
 
-/// A script's word that its node is no primary becomes Redis' own, after which the same is right: the connection goes
-/// back as one of no primary, and the call, which changed nothing, is sent to whoever is one.
-void heed_no_primary(Reply& reply, std::string_view nonce) {
-  if (reply.elements.size() > 1 && reply.elements[0].text == nonce && reply.elements[1].text == "not_primary")
-    reply = no_primary();
-}
-
 }  // namespace
-
-Reply no_primary() {
-  Reply reply;
-  reply.type = Reply::Type::error;
-  reply.text = "READONLY the node is no primary";
-  return reply;
-}
 
 Result<std::vector<Reply>> run_commands(ConnectionPool& pool, Role role, std::string_view sale,
                                         const std::vector<Command>& commands, Deadline deadline) {
@@ -169,7 +156,7 @@ Result<ScriptAnswer> run_script(ConnectionPool& pool, std::string_view sale, Scr
     RoundTrip trip = connection.roundtrip({command}, until);
     if (trip.error) return trip;
     heed_time(connection, script, trip.replies[0]);
-    heed_no_primary(trip.replies[0], call.arguments[static_cast<std::size_t>(call.nonce_at)]);
+    core::heed_no_primary(trip.replies[0], call.arguments[static_cast<std::size_t>(call.nonce_at)]);
     return trip;
   };
   for (;;) {

@@ -57,9 +57,6 @@ std::vector<Command> load_commands(const core::Script& script);
 /// The first error among `replies`, which are not empty; else the last of them.
 const Reply& first_error(const std::vector<Reply>& replies);
 
-/// What a call flow is told where a script, or what it said, shows that the node is no primary.
-Reply no_primary();
-
 /// Loads every script on the sale's primary, so that a gate without that right never meets NOSCRIPT.
 Result<Done> load_scripts(ConnectionPool& pool, std::string_view sale, Deadline deadline);
 
