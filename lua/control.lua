@@ -14,6 +14,12 @@
 -- Cost: O(1).
 local A, call, find = ARGV, redis.call, string.find
 local function refuse(verdict, now) return {A[4], verdict, now or 0} end
+-- For another reason than the id, such as a rule that is missing: told as it is, and no reason to reconcile.
+local function denied(x)
+  local err = type(x) == 'table' and x.err
+  return err and not find(err, 'The ID specified in XADD', 1, true) and not find(err, 'WRONGTYPE', 1, true)
+    and redis.error_reply(err .. ' (XADD)')
+end
 local info = call('INFO', 'replication')
 if not find(info, 'role:master', 1, true) then return refuse('not_primary') end
 local m = call('HMGET', KEYS[1], 'layout', 'state', 'opens_ms', 'closes_ms', 'reopen_ms', 'epoch', 'hist', 'rec',
@@ -66,7 +72,7 @@ if m[12] ~= 'list' then
   local id = m[6] .. '-' .. seq
   local x = redis.pcall('XADD', KEYS[3], 'NOMKSTREAM', id, 'h',
     '1 ' .. act .. ' ' .. A[4] .. ' ' .. m[10] .. ' ' .. now_text .. ' 0', 'a', becomes .. ' ' .. o .. ' ' .. c)
-  if x ~= id then return refuse('fenced', now) end
+  if x ~= id then return denied(x) or refuse('fenced', now) end
 end
 call('HSET', KEYS[1], 'state', becomes, 'opens_ms', o, 'closes_ms', c, 'reopen_ms', string.format('%d', reopen),
   'seq', seq, 'link', A[4], 'last_ms', now_text)

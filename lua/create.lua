@@ -10,6 +10,12 @@
 --   exists (another sale has the id); late; not_primary.
 -- Cost: O(items).
 local A, call = ARGV, redis.call
+-- For another reason than the id, such as a rule that is missing: told as it is, and no reason to reconcile.
+local function denied(x)
+  local err = type(x) == 'table' and x.err
+  return err and not string.find(err, 'The ID specified in XADD', 1, true) and not string.find(err, 'WRONGTYPE', 1, true)
+    and redis.error_reply(err .. ' (XADD)')
+end
 local t = call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local text = string.format('%d', now)
@@ -37,7 +43,7 @@ if not sound then return redis.error_reply('FLASHSALE ARGV') end
 if A[12] == 'journal' then
   local x = redis.pcall('XADD', KEYS[3], epoch .. '-0', 'h', '1 create ' .. A[4] .. ' - ' .. text .. ' 0', 'a',
     table.concat(A, ' ', 5))
-  if type(x) ~= 'string' then return {A[4], 'exists', now} end
+  if type(x) ~= 'string' then return denied(x) or {A[4], 'exists', now} end
 end
 local u = {'layout', '1', 'state', A[5], 'opens_ms', A[6], 'closes_ms', A[7], 'reopen_ms', '0', 'hold_ms', A[8],
   'probe_ms', A[9], 'replicas', A[10], 'buyer_orders_max', A[11], 'queue', A[12], 'sink', A[13], 'uuid', A[2],

@@ -17,6 +17,12 @@
 -- Cost: O(batch). Nothing is written before the one write that can refuse, XADD.
 local A, call, find, match, sub = ARGV, redis.call, string.find, string.match, string.sub
 local function refuse(verdict, now) return {A[4], verdict, now or 0} end
+-- For another reason than the id, such as a rule that is missing: told as it is, and no reason to reconcile.
+local function denied(x)
+  local err = type(x) == 'table' and x.err
+  return err and not find(err, 'The ID specified in XADD', 1, true) and not find(err, 'WRONGTYPE', 1, true)
+    and redis.error_reply(err .. ' (XADD)')
+end
 
 local info = call('INFO', 'replication')
 if not find(info, 'role:master', 1, true) then return refuse('not_primary') end
@@ -84,7 +90,7 @@ if #entry > 0 then
   local id, now_text = A[1] .. '-' .. seq, string.format('%d', now)
   local x = redis.pcall('XADD', KEYS[3], 'NOMKSTREAM', id, 'h',
     '1 ' .. A[6] .. ' ' .. A[4] .. ' ' .. m[6] .. ' ' .. now_text .. ' 0', 'o', table.concat(entry))
-  if x ~= id then return refuse('fenced', now) end
+  if x ~= id then return denied(x) or refuse('fenced', now) end
   call('HSET', KEYS[1], 'seq', seq, 'link', A[4], 'last_ms', now_text, 'held',
     string.format('%d', (m[9] or 0) - were_held))
   call('HSET', KEYS[2], unpack(records))

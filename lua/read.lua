@@ -20,7 +20,10 @@ local reply = {A[1], 'ok', t[1] * 1000 + math.floor(t[2] / 1000), info}
 local i = 2
 while i <= #A do
   local words = tonumber(A[i])
-  reply[#reply + 1] = call(unpack(A, i + 1, i + words))
+  local r = redis.pcall(unpack(A, i + 1, i + words))
+  -- Redis 7.0 does not say which command it was that the user may not run.
+  if type(r) == 'table' and r.err then return redis.error_reply(r.err .. ' (' .. A[i + 1] .. ')') end
+  reply[#reply + 1] = r
   i = i + words + 1
 end
 return reply

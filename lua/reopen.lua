@@ -12,6 +12,12 @@
 -- Nothing is sold before reopen_ms, so that nobody wins while another process still refuses by what it knew.
 -- Cost: O(items).
 local A, call = ARGV, redis.call
+-- For another reason than the id, such as a rule that is missing: told as it is, and no reason to reconcile.
+local function denied(x)
+  local err = type(x) == 'table' and x.err
+  return err and not string.find(err, 'The ID specified in XADD', 1, true) and not string.find(err, 'WRONGTYPE', 1, true)
+    and redis.error_reply(err .. ' (XADD)')
+end
 local t = call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local m = call('HMGET', KEYS[1], 'rec', 'rebuilt', 'epoch', 'last_ms', 'watermark')
@@ -32,7 +38,7 @@ now = math.max(now, tonumber(m[4] or 0))
 local text = string.format('%d', now)
 
 local x = redis.pcall('XADD', KEYS[3], A[4] .. '-0', 'h', '1 reopen ' .. A[1] .. ' - ' .. text .. ' 0', 'a', A[4])
-if type(x) ~= 'string' then return {A[1], 'ahead', now} end
+if type(x) ~= 'string' then return denied(x) or {A[1], 'ahead', now} end
 local u = {'layout', '1', 'hist', A[3], 'epoch', A[4], 'seq', '0', 'link', A[1], 'rec', '', 'last_ms', text}
 local probe_ms, items = 0, 0
 for i = 7, #A, 2 do

@@ -32,6 +32,12 @@ local A, call, find, match, byte = ARGV, redis.call, string.find, string.match, 
 local format, upper, sub, concat = string.format, string.upper, string.sub, table.concat
 
 local function refuse(verdict, now) return {A[4], verdict, now or 0} end
+-- For another reason than the id, such as a rule that is missing: told as it is, and no reason to reconcile.
+local function denied(x)
+  local err = type(x) == 'table' and x.err
+  return err and not find(err, 'The ID specified in XADD', 1, true) and not find(err, 'WRONGTYPE', 1, true)
+    and redis.error_reply(err .. ' (XADD)')
+end
 
 -- Guards and fence: is this a primary, and the sale, whole, on the history it was opened under? A replica has the very
 -- same history id, and may be writable (replica-read-only no): what it sold its primary would sell again.
@@ -201,7 +207,7 @@ if x > 0 then
     end
     local added = redis.pcall('XADD', KEYS[3], 'NOMKSTREAM', id, 'h',
       '1 reserve ' .. A[4] .. ' ' .. m[10] .. format(' %d %d', now, hold_until), 'i', concat(names, ' '), 'o', concat(q))
-    if added ~= id then return refuse('fenced', now) end
+    if added ~= id then return denied(added) or refuse('fenced', now) end
   end
   local u = {'seq', seq, 'link', A[4], 'last_ms', format('%d', now)}
   if #z > 0 then u[7], u[8] = 'held', format('%d', (m[18] or 0) + #z) end

@@ -11,6 +11,12 @@
 -- Cost: O(1).
 local A, call, find = ARGV, redis.call, string.find
 local function refuse(verdict, now) return {A[4], verdict, now or 0} end
+-- For another reason than the id, such as a rule that is missing: told as it is, and no reason to reconcile.
+local function denied(x)
+  local err = type(x) == 'table' and x.err
+  return err and not find(err, 'The ID specified in XADD', 1, true) and not find(err, 'WRONGTYPE', 1, true)
+    and redis.error_reply(err .. ' (XADD)')
+end
 local j = A[5]
 if #A ~= 7 or not find(j, '^[1-9]%d?$') or not find(A[6], '^%-?[1-9]%d*$') or #A[6] > 11
   or #A[7] > 64 or not find(A[7], '^[%w_.:@-]+$') then
@@ -50,7 +56,7 @@ if m[8] ~= 'list' then
   local id = m[2] .. '-' .. seq
   local x = redis.pcall('XADD', KEYS[3], 'NOMKSTREAM', id, 'h',
     '1 restock ' .. A[4] .. ' ' .. m[6] .. ' ' .. now_text .. ' 0', 'a', A[7] .. ' ' .. m[11] .. ' ' .. A[6])
-  if x ~= id then return refuse('fenced', now) end
+  if x ~= id then return denied(x) or refuse('fenced', now) end
 end
 call('HSET', KEYS[1], 'total:' .. j, string.format('%d', becomes), 'reopen_ms:' .. j, string.format('%d', reopen),
   'seq', seq, 'link', A[4], 'last_ms', now_text)

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- retire.lua: removes a closed sale from Redis, once everything it sold was handed over. In journal mode in two calls:
 -- the first fences it, so that no confirm, release or expiry comes in between; then the database says `retired`; the
 -- second removes it. A sale that was left fenced in between is reconciled like any other.
@@ -10,6 +10,7 @@
 --   late, stale, fenced, absent, layout, not_primary.
 -- Once the database has retired the sale only the uuid counts: nobody reconciles it or carries its journal any more, so
 -- a lost history, an evicted key or a restock that came in between must not keep its keys here for ever.
+-- It runs when memory is full as well (allow-oom), since it frees some.
 -- Cost: O(1); the keys are freed in the background.
 local A, call = ARGV, redis.call
 local function refuse(verdict, now) return {A[4], verdict, now or 0} end

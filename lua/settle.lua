@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- settle.lua: tells Redis what the database has: first the orders that were set aside, last the watermark; then trims
 -- the journal.
 -- The only script that raises meta.watermark, and the only one that trims. PROTOCOL section 5.
@@ -15,7 +15,7 @@
 -- Returns {nonce, verdict, now_ms, epoch, seq}: ok; behind (meta's watermark is ahead: somebody was faster, or the
 --   database went back); lost (the sale is not there yet: Redis went back); late, stale, fenced, absent, layout,
 --   not_primary.
--- Only for ok is anything written.
+-- Only for ok is anything written. It runs when memory is full as well (allow-oom), since it is what frees some.
 -- Cost: O(dead + entries trimmed).
 local A, call, find, match = ARGV, redis.call, string.find, string.match
 local function refuse(verdict, now) return {A[4], verdict, now or 0} end

@@ -72,9 +72,8 @@ ErrorReply sort_error_reply(std::string_view text) {
       {"NOPERM", ErrorReply::denied},
   };
   // Redis 7 appends "script: <sha>, on @user_script:<line>." to what a running script raised.
-  if (text.find(kInScript) != std::string_view::npos) {
-    return is_denied_in_script(text) ? ErrorReply::denied_in_script : ErrorReply::in_script;
-  }
+  if (has(text, kInScript)) return is_denied_in_script(text) ? ErrorReply::denied_in_script : ErrorReply::in_script;
+  if (is_denied_in_script(text)) return ErrorReply::denied;  // the script caught it, before it had written anything
   if (has(text.substr(0, 32), "unknown command") || has(text.substr(0, 32), "unsupported command"))
     return ErrorReply::unknown_command;
   const auto word = text.substr(0, text.find(' '));

@@ -52,10 +52,10 @@ Result<Part> greet(Connection& connection, const Login& login, bool ask_role, De
   const RoundTrip trip = connection.roundtrip(commands, deadline);
   for (std::size_t i = 0; i < trip.replies.size(); ++i) {
     const Reply& reply = trip.replies[i];
-    // A user may be forbidden to PING; that Redis says so shows that it is there.
-    const bool answered =
-        reply.type != Reply::Type::error || (commands[i][0] == "PING" && begins(reply.text, "NOPERM"));
-    if (!answered) return refused(commands[i][0], reply.text);
+    // A user may be forbidden to PING, and while its disk fails Redis refuses PING as if it were a write, though reads
+    // go on; that it says so shows that it is there.
+    const bool is_there = commands[i][0] == "PING" && (begins(reply.text, "NOPERM") || begins(reply.text, "MISCONF"));
+    if (reply.type == Reply::Type::error && !is_there) return refused(commands[i][0], reply.text);
   }
   if (trip.error) return fail(trip.error->code, trip.error->detail);  // nothing was sent that changes anything
   return ask_role ? part_of(trip.replies.back()) : Part{};

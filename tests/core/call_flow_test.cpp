@@ -86,6 +86,37 @@ TEST_SUITE("core/call_flow") {
     }
   }
 
+  TEST_CASE("a command that nobody there knows did nothing, and is a thing that this server cannot") {
+    for (const char* text : {"ERR unknown command 'EVALSHA', with args beginning with: 'abc'",
+                             "ERR unknown command `wait`, with args", "ERR unsupported command 'script'"}) {
+      CallFlow flow = leased_flow();
+      CHECK(flow.replied(error(text)) == Step::fail);
+      CHECK(flow.error().code == ErrorCode::unsupported);
+      CHECK(flow.error().effect == Effect::none);
+    }
+  }
+
+  TEST_CASE("a script that is not taken, and one that is forgotten on lease after lease, are no passing trouble") {
+    CallFlow old = leased_flow();
+    CHECK(old.replied(error("NOSCRIPT No matching script")) == Step::load);
+    CHECK(old.loaded(error("ERR Error compiling script (new function): user_script:1: unexpected symbol near '#'")) ==
+          Step::fail);
+    CHECK(old.error().code == ErrorCode::unsupported);
+    CHECK(old.error().effect == Effect::none);
+
+    CallFlow spread = leased_flow();
+    for (int lease = 1; lease <= 5; ++lease) {
+      CHECK(spread.replied(error("NOSCRIPT No matching script")) == Step::load);
+      CHECK(spread.loaded(answer()) == Step::send);
+      CHECK(spread.replied(error("NOSCRIPT No matching script")) == (lease < 5 ? Step::pause : Step::fail));
+      if (lease < 5) CHECK(spread.resumed() == Step::lease);
+      if (lease < 5) CHECK(spread.leased() == Step::send);
+    }
+    CHECK(spread.error().code == ErrorCode::unsupported);
+    CHECK(spread.error().effect == Effect::none);
+    CHECK(spread.error().detail.find("spreads commands over several servers") != std::string::npos);
+  }
+
   TEST_CASE("nodes that send a slot around are told of once the deadline has come") {
     CallFlow flow;
     for (int i = 0; i < 8; ++i) {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <iterator>
 
+#include "core/error_reply.hpp"
 #include "lua/scripted_sale.hpp"
 
 using namespace flashsale;
@@ -61,6 +62,43 @@ TEST_CASE("every script is fenced once the server's history is another one") {
   ScriptedSale sale;
   redis().command({"DEBUG", "CHANGE-REPL-ID"});
   check_all(sale, "fenced");
+}
+
+TEST_CASE("a script that may not write its entry says which rule is missing, and writes nothing") {
+  ScriptedSale sale;
+  sale.reserve({one("winner", "r1")});
+  const auto before = sale.everything();
+  redis().command({"ACL", "SETUSER", "default", "-xadd"});
+  for (const Attempt& attempt : attempts(sale)) {
+    if (!writes_an_entry(attempt)) continue;
+    INFO(attempt.name);
+    const std::string said = attempt.verdict();
+    CAPTURE(said);
+    CHECK(core::sort_error_reply(said) == core::ErrorReply::denied);
+    CHECK(said.find("XADD") != std::string::npos);
+  }
+  redis().command({"ACL", "SETUSER", "default", "+@all"});
+  CHECK(sale.everything() == before);
+}
+
+TEST_CASE("what frees memory runs when memory is full: the journal is trimmed, and a closed sale is removed") {
+  ScriptedSale sale;
+  sale.reserve({one("winner", "r1")});
+  sale.control("close");
+  const auto& keys = sale.keys;
+  redis().command({"CONFIG", "SET", "maxmemory", "1"});
+  std::vector<std::string> settle = sale.head_arguments();
+  settle.insert(settle.end(), {"1", "2"});
+  CHECK(verdict(run_lua("settle", {keys.meta, keys.buyers, keys.journal}, settle)) == "ok");
+  std::vector<std::string> retire = sale.control_arguments("");
+  retire.resize(4);
+  for (const char* const word : {"1-2", "retired"}) {
+    retire.resize(4);
+    retire.push_back(word);
+    CHECK(verdict(run_lua("retire", sale.retire_keys(), retire)) == "ok");
+  }
+  redis().command({"CONFIG", "SET", "maxmemory", "0"});
+  CHECK(redis().command({"EXISTS", keys.meta, keys.buyers, keys.journal}).integer == 0);
 }
 
 TEST_CASE("no script writes on a replica that may be written, for it has its primary's very history") {

@@ -185,7 +185,7 @@ Reply Keyspace::xadd(const Words& words) {
   if (!makes) ++at;
   if (!makes && refuse_xadd_) {
     refuse_xadd_ = false;
-    return error("ERR simulated refusal of XADD");
+    return error("ERR The ID specified in XADD is refused by the simulation");
   }
   if (!makes && find<Stream>(words[1]) == nullptr) return nil();
   const StreamId id = stream_id(words.at(at), false);
