@@ -15,6 +15,8 @@ _program_of() {
     g++ | cmake | ccache | redis-server | sqlite3 | python3 | npm | chromium) echo "$1" ;;
     ninja-build) echo ninja ;;
     redis-tools) echo redis-cli ;;
+    valkey-server) echo valkey-server ;;
+    valkey-tools) echo valkey-cli ;;
     pkg-config) echo pkg-config ;;
     prometheus) echo promtool ;;
     golang-go) echo go ;;
@@ -36,18 +38,33 @@ _missing_packages() {
   done
 }
 
-# apt, with a policy that lets no package start its service; one that is there already is the machine's own, and stays.
+# apt, which finds Valkey on Debian 12 in its backports alone: these are a source of packages for as long as this runs,
+# at whatever mirror the release itself comes from. The policy lets no package start its service; one that is there
+# already is the machine's own, and stays.
 _INSTALL='
 set -e
 export DEBIAN_FRONTEND=noninteractive
 policy=/usr/sbin/policy-rc.d
+backports=/etc/apt/sources.list.d/flashsale-backports.list
+ours=$backports
+[ -e "$policy" ] || ours="$ours $policy"
+trap "rm -f $ours" EXIT
+trap "exit 130" INT
+trap "exit 143" TERM
 if [ ! -e "$policy" ]; then
-  trap "rm -f $policy" EXIT
-  trap "exit 130" INT
-  trap "exit 143" TERM
   printf "#!/bin/sh\nexit 101\n" > "$policy"
   chmod 755 "$policy"
 fi
+case " $* " in
+  *" valkey-"*)
+    release=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    keys=/usr/share/keyrings/debian-archive-keyring.gpg
+    if [ "$release" = bookworm ]; then
+      site=$(apt-get indextargets --format "\$(SITE) \$(RELEASE)" "Created-By: Packages" |
+        sed -n "s/ $release\$//p" | head -n 1)
+      [ -z "$site" ] || echo "deb [signed-by=$keys] $site $release-backports main" > "$backports"
+    fi ;;
+esac
 apt-get update || echo "The package lists could not be updated; trying with the old ones." >&2
 apt-get install -y --no-install-recommends "$@"
 '

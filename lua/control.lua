@@ -5,7 +5,7 @@
 -- ARGV[1] epoch  [2] uuid  [3] not_after_ms  [4] nonce  [5] the act  [6] opens_ms  [7] closes_ms
 --   ("" leaves that time as it is, closes_ms 0 is never; both are for schedule, and opens_ms opens a created sale)
 -- Returns {nonce, verdict, now_ms, epoch, seq, effective_ms}: ok; same (it is so already; seq is the sale's);
---   state (not from this state, whose name comes fourth); late, stale, fenced, absent, layout.
+--   state (not from this state, whose name comes fourth); late, stale, fenced, absent, layout, not_primary.
 -- What lets units be sold again is in force at effective_ms, probe_ms later (PROTOCOL section 9).
 --
 --   created --open--> open <--resume-- paused       close: from every state, for good
@@ -14,13 +14,15 @@
 -- Cost: O(1).
 local A, call, find = ARGV, redis.call, string.find
 local function refuse(verdict, now) return {A[4], verdict, now or 0} end
+local info = call('INFO', 'replication')
+if not find(info, 'role:master', 1, true) then return refuse('not_primary') end
 local m = call('HMGET', KEYS[1], 'layout', 'state', 'opens_ms', 'closes_ms', 'reopen_ms', 'epoch', 'hist', 'rec',
   'seq', 'link', 'last_ms', 'queue', 'uuid', 'probe_ms')
 local guard = call('HGET', KEYS[2], '#')
 if not m[1] and not guard then return refuse('absent') end
 if m[1] ~= '1' then return refuse(m[1] and 'layout' or 'fenced') end
 if guard ~= m[6] or m[8] ~= '' then return refuse('fenced') end
-if not find(call('INFO', 'replication'), '\nmaster_replid:' .. m[7] .. '\r', 1, true) then return refuse('fenced') end
+if not find(info, '\nmaster_replid:' .. m[7] .. '\r', 1, true) then return refuse('fenced') end
 local t = call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 if now < tonumber(m[11]) then now = tonumber(m[11]) end

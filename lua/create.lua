@@ -14,14 +14,14 @@ local t = call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local text = string.format('%d', now)
 if not string.find(A[3], '^[1-9]%d*$') or now > tonumber(A[3]) then return {A[4], 'late', now} end
+local info = call('INFO', 'replication')
+local hist = string.match(info, '\nmaster_replid:(%x+)\r')
+if not hist or not string.find(info, 'role:master', 1, true) then return {A[4], 'not_primary', now} end
 if call('EXISTS', unpack(KEYS)) > 0 then
   local m = call('HMGET', KEYS[1], 'layout', 'uuid', 'epoch', 'link')
   if m[1] == '1' and m[2] == A[2] then return {A[4], 'same', now, m[3], m[4]} end
   return {A[4], 'exists', now}
 end
-local info = call('INFO', 'replication')
-local hist = string.match(info, '\nmaster_replid:(%x+)\r')
-if not hist or not string.find(info, 'role:master', 1, true) then return {A[4], 'not_primary', now} end
 
 local epoch = A[1] == '0' and text or A[1]
 local k = (#A - 13) / 3

@@ -4,7 +4,7 @@
 -- KEYS[1] fs:{S}:meta  KEYS[2] fs:{S}:buyers
 -- ARGV[1] epoch  [2] uuid  [3] not_after_ms  [4] nonce
 -- ARGV[5..] per order (at most 500): buyer, "<index> <epoch>-<seq>"
--- Returns {nonce, verdict, now_ms, orders credited}: ok; late, stale, fenced, absent, layout.
+-- Returns {nonce, verdict, now_ms, orders credited}: ok; late, stale, fenced, absent, layout, not_primary.
 -- By compare-and-set: releasing becomes released, expiring becomes expired; any other state, or no record, is left as
 -- it is, so that crediting an order again does nothing. It is no entry of the journal, for it says nothing that the
 -- database does not know; and a Redis that forgets it is one that lost its history, which is rebuilt.
@@ -15,12 +15,14 @@ local function refuse(verdict, now) return {A[4], verdict, now or 0} end
 local n = (#A - 4) / 2
 if n < 1 or n > 500 or n % 1 ~= 0 then return redis.error_reply('FLASHSALE ARGV') end
 
+local info = call('INFO', 'replication')
+if not find(info, 'role:master', 1, true) then return refuse('not_primary') end
 local m = call('HMGET', KEYS[1], 'layout', 'epoch', 'hist', 'rec', 'last_ms', 'uuid', 'probe_ms')
 local guard = call('HGET', KEYS[2], '#')
 if not m[1] and not guard then return refuse('absent') end
 if m[1] ~= '1' then return refuse(m[1] and 'layout' or 'fenced') end
 if guard ~= m[2] or m[4] ~= '' then return refuse('fenced') end
-if not find(call('INFO', 'replication'), '\nmaster_replid:' .. m[3] .. '\r', 1, true) then return refuse('fenced') end
+if not find(info, '\nmaster_replid:' .. m[3] .. '\r', 1, true) then return refuse('fenced') end
 local t = call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 if now < tonumber(m[5]) then now = tonumber(m[5]) end

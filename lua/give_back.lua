@@ -3,11 +3,12 @@
 --
 -- KEYS[1] fs:{S}:consumers  KEYS[2] fs:{S}:orders  KEYS[3] fs:{S}:orders:taken:<consumer>
 -- ARGV[1] nonce  [2] consumer  [3] silence_ms: only if its last heartbeat is at least as old; 0: whatever that is
--- Returns {nonce, verdict, count, left}: ok (left > 0: call again); alive.
+-- Returns {nonce, verdict, count, left}: ok (left > 0: call again); alive; not_primary.
 -- Removes the consumer once its list is empty; one that may still be waiting in BLMOVE (it beats every second) only
 -- after 10 seconds, for an order that came to a consumer nobody knows of would never be returned.
 -- Cost: O(500) at most.
 local A, call = ARGV, redis.call
+if not string.find(call('INFO', 'replication'), 'role:master', 1, true) then return {A[1], 'not_primary', 0, 0} end
 local t = call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 if #A[3] > 15 or not string.find(A[3], '^%d+$') then return redis.error_reply('FLASHSALE ARGV') end

@@ -18,12 +18,14 @@
 local A, call, find, match, sub = ARGV, redis.call, string.find, string.match, string.sub
 local function refuse(verdict, now) return {A[4], verdict, now or 0} end
 
+local info = call('INFO', 'replication')
+if not find(info, 'role:master', 1, true) then return refuse('not_primary') end
 local m = call('HMGET', KEYS[1], 'layout', 'epoch', 'hist', 'rec', 'seq', 'link', 'last_ms', 'uuid', 'held')
 local guard = call('HGET', KEYS[2], '#')
 if not m[1] and not guard then return refuse('absent') end
 if m[1] ~= '1' then return refuse(m[1] and 'layout' or 'fenced') end
 if guard ~= m[2] or m[4] ~= '' then return refuse('fenced') end
-if not find(call('INFO', 'replication'), '\nmaster_replid:' .. m[3] .. '\r', 1, true) then return refuse('fenced') end
+if not find(info, '\nmaster_replid:' .. m[3] .. '\r', 1, true) then return refuse('fenced') end
 local t = call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 if now < tonumber(m[7]) then now = tonumber(m[7]) end
@@ -68,7 +70,7 @@ for i = 1, n do
       mine[buyer] = rec
       items[item] = items[item] or call('HGET', KEYS[1], 'item:' .. item)
       local x = #entry
-      entry[x + 1], entry[x + 2] = buyer, id .. ' ' .. items[item] .. ' ' .. units .. ' ' .. request
+      entry[x + 1], entry[x + 2] = buyer, ' ' .. id .. ' ' .. items[item] .. ' ' .. units .. ' ' .. request .. '\n'
       records[x + 1], records[x + 2] = buyer, rec
       if till ~= '' then were_held = were_held + 1 end
     end
@@ -81,7 +83,7 @@ if #entry > 0 then
   seq = string.format('%d', m[5] + 1)
   local id, now_text = A[1] .. '-' .. seq, string.format('%d', now)
   local x = redis.pcall('XADD', KEYS[3], 'NOMKSTREAM', id, 'h',
-    '1 ' .. A[6] .. ' ' .. A[4] .. ' ' .. m[6] .. ' ' .. now_text .. ' 0', unpack(entry))
+    '1 ' .. A[6] .. ' ' .. A[4] .. ' ' .. m[6] .. ' ' .. now_text .. ' 0', 'o', table.concat(entry))
   if x ~= id then return refuse('fenced', now) end
   call('HSET', KEYS[1], 'seq', seq, 'link', A[4], 'last_ms', now_text, 'held',
     string.format('%d', (m[9] or 0) - were_held))

@@ -5,10 +5,11 @@
 -- ARGV[1] nonce  [2] uuid of the sale  [3] epoch  [4] seq: every winner up to there is in it  [5] the filter, which
 --   begins with "1 <epoch> <seq> " (src/core/winners_filter.hpp)
 -- Returns {nonce, verdict}: ok; behind (another worker was faster); stale (another epoch or sale, or none any more, or
---   its buyers are being rebuilt or were lost: a scan of them may have missed some).
+--   its buyers are being rebuilt or were lost: a scan of them may have missed some); not_primary.
 -- It needs no not_after: a late one says nothing that is not true, and the sale's next epoch discards it.
 -- Cost: O(bytes).
 local A, call = ARGV, redis.call
+if not string.find(call('INFO', 'replication'), 'role:master', 1, true) then return {A[1], 'not_primary'} end
 local m = call('HMGET', KEYS[1], 'layout', 'uuid', 'epoch', 'rec')
 if m[1] ~= '1' or m[2] ~= A[2] or m[3] ~= A[3] or m[4] ~= '' or call('HGET', KEYS[2], '#') ~= A[3] then
   return {A[1], 'stale'}

@@ -6,13 +6,14 @@
 -- ARGV[4] clear, buyers (who are not there yet), more (who may be), holds or ops
 -- ARGV[5..] pairs, at most 1,000: buyer and record; deadline and member of holds; operation and its arguments
 -- Returns {nonce, verdict}: ok; claimed (another reconcile has taken over, or meta is gone); torn (the chunk before
---   this one is not here).
+--   this one is not here); not_primary.
 -- meta.rebuilt counts the chunks, so each has its effect once and in its turn: a copy of `clear` that stalled on its
 -- way cannot wipe what came after it. Until the reopening `#` of buyers holds meta.rec, so that buyers which are
 -- evicted or deleted in the middle are missed.
 -- A buyer comes at most once a chunk; what `more` has of one who is there is put behind it.
 -- Cost: O(pairs); clear frees the old keys in the background.
 local A, call, match, format = ARGV, redis.call, string.match, string.format
+if not string.find(call('INFO', 'replication'), 'role:master', 1, true) then return {A[1], 'not_primary'} end
 local m = call('HMGET', KEYS[1], 'rec', 'rebuilt')
 if m[1] ~= A[2] then return {A[1], 'claimed'} end
 local done, number = tonumber(m[2]) or -1, tonumber(A[3])

@@ -11,13 +11,16 @@
 -- ARGV[7] buyer and request of each, one behind the other  [8] their bodies. Redis parses, copies and frees every
 --   argument and so does Lua, which costs several times what cutting a piece out of a string costs.
 --   stem  "<item> <quantity> <index>"      item by its index; also a part of the record, so that nothing is formatted
---   body  "<stem> <request> <payload>"
+--   body  " <stem> <request> <bytes of payload> <payload>"
 --         (list mode, whose elements strangers read: ".<index> <buyer> <item id> <quantity> <request> <payload>")
--- A journal entry names its items once: field `i`, "<item> <item id>" of each that it sold.
+-- A journal entry names its items once: field `i`, "<item> <item id>" of each that it sold; field `o` has the orders,
+-- "<buyer><body>" one behind the other. A field an order made XADD three times as dear, and a read of it in a script thirty
+-- times: Redis copies every field, and so does Lua.
 -- A record: "<orders> <item>=<units held>...", then per order a line
 --   "\n<request> <item> <quantity> <index> <epoch>-<seq> <state>[ <hold until ms>]"
 --   state: r reserved, c confirmed, g releasing, d released, x expiring, e expired, k dead
--- Returns {nonce, verdict, now_ms}, verdict one of absent, layout, fenced, stale (another epoch or sale), late; or
+-- Returns {nonce, verdict, now_ms}, verdict one of not_primary (look for the primary), absent, layout,
+--   fenced, stale (another epoch or sale), late; or
 --   {nonce, 'ok', now_ms, seq, letters, units left, seq that last sold, reopen_ms (each one number an item),
 --    standing, probe_ms, hold_until_ms, then "<order id>[ <hold until>]" for each retried request}
 --   standing: "<letter> <opens in ms> <changes in ms>", what the sale as a whole says to whoever won nothing (o: buy),
@@ -30,14 +33,17 @@ local format, upper, sub, concat = string.format, string.upper, string.sub, tabl
 
 local function refuse(verdict, now) return {A[4], verdict, now or 0} end
 
--- Guards and fence: is this the sale, whole, on the history it was opened under?
+-- Guards and fence: is this a primary, and the sale, whole, on the history it was opened under? A replica has the very
+-- same history id, and may be writable (replica-read-only no): what it sold its primary would sell again.
+local info = call('INFO', 'replication')
+if not find(info, 'role:master', 1, true) then return refuse('not_primary') end
 local m = call('HMGET', KEYS[1], 'layout', 'state', 'opens_ms', 'closes_ms', 'reopen_ms', 'epoch', 'hist', 'rec',
   'seq', 'link', 'last_ms', 'buyer_orders_max', 'uuid', 'queue', 'hold_ms', 'probe_ms', 'items', 'held')
 local guard = call('HGET', KEYS[2], '#')
 if not m[1] and not guard then return refuse('absent') end
 if m[1] ~= '1' then return refuse(m[1] and 'layout' or 'fenced') end
 if guard ~= m[6] or m[8] ~= '' then return refuse('fenced') end
-if not find(call('INFO', 'replication'), '\nmaster_replid:' .. m[7] .. '\r', 1, true) then return refuse('fenced') end
+if not find(info, '\nmaster_replid:' .. m[7] .. '\r', 1, true) then return refuse('fenced') end
 local t = call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 if now < tonumber(m[11]) then now = tonumber(m[11]) end
@@ -135,7 +141,7 @@ local function add_order(rec, head, count, j, held, want, line)
 end
 
 local letters, retried, mine = {}, {}, {}
-local w, q, x = {}, {}, 0  -- records and bodies to write, both pairs; x elements of each
+local w, q, x = {}, {}, 0  -- records and orders to write, both in pairs; x elements of each
 local z = {}  -- whose order is held
 for i = 1, n do
   local j, q1, q2, q3, stem_bytes = byte(H, 10 * i - 9, 10 * i - 5)
@@ -169,7 +175,7 @@ for i = 1, n do
       letter = 'a'
       left[j] = left[j] - want
       local body = sub(bodies, body_at[i], body_at[i + 1] - 1)
-      local stem = list and format('%d %d %d', j, want, i - 1) or sub(body, 1, stem_bytes)
+      local stem = list and format('%d %d %d', j, want, i - 1) or sub(body, 2, stem_bytes + 1)
       local value
       if rec then value = add_order(rec, head, count, j, held, want, request .. ' ' .. stem .. suffix)
       else value = first_head(j, want) .. request .. ' ' .. stem .. suffix end
@@ -194,7 +200,7 @@ if x > 0 then
       if left[j] ~= before[j] then names[#names + 1] = format('%d ', j) .. items[6 * j] end
     end
     local added = redis.pcall('XADD', KEYS[3], 'NOMKSTREAM', id, 'h',
-      '1 reserve ' .. A[4] .. ' ' .. m[10] .. format(' %d %d', now, hold_until), 'i', concat(names, ' '), unpack(q))
+      '1 reserve ' .. A[4] .. ' ' .. m[10] .. format(' %d %d', now, hold_until), 'i', concat(names, ' '), 'o', concat(q))
     if added ~= id then return refuse('fenced', now) end
   end
   local u = {'seq', seq, 'link', A[4], 'last_ms', format('%d', now)}

@@ -6,7 +6,7 @@
 -- ARGV[7] operation
 -- Returns {nonce, verdict, now_ms, epoch, seq, effective_ms}: ok; same (done before); conflict (the operation was
 --   used with other arguments); full (1,000 operations); booked (less than that is unsold, or the total would pass
---   2^31-1); stale (another epoch or sale, or it has no such item); late, fenced, absent, layout.
+--   2^31-1); stale (another epoch or sale, or it has no such item); late, fenced, absent, layout, not_primary.
 -- Units of an item of which nothing could be sold are sold from effective_ms on (PROTOCOL section 9).
 -- Cost: O(1).
 local A, call, find = ARGV, redis.call, string.find
@@ -16,13 +16,15 @@ if #A ~= 7 or not find(j, '^[1-9]%d?$') or not find(A[6], '^%-?[1-9]%d*$') or #A
   or #A[7] > 64 or not find(A[7], '^[%w_.:@-]+$') then
   return redis.error_reply('FLASHSALE ARGV')
 end
+local info = call('INFO', 'replication')
+if not find(info, 'role:master', 1, true) then return refuse('not_primary') end
 local m = call('HMGET', KEYS[1], 'layout', 'epoch', 'hist', 'rec', 'seq', 'link', 'last_ms', 'queue', 'uuid',
   'probe_ms', 'item:' .. j, 'total:' .. j, 'booked:' .. j, 'reopen_ms:' .. j)
 local guard = call('HGET', KEYS[2], '#')
 if not m[1] and not guard then return refuse('absent') end
 if m[1] ~= '1' then return refuse(m[1] and 'layout' or 'fenced') end
 if guard ~= m[2] or m[4] ~= '' then return refuse('fenced') end
-if not find(call('INFO', 'replication'), '\nmaster_replid:' .. m[3] .. '\r', 1, true) then return refuse('fenced') end
+if not find(info, '\nmaster_replid:' .. m[3] .. '\r', 1, true) then return refuse('fenced') end
 local t = call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 if now < tonumber(m[7]) then now = tonumber(m[7]) end

@@ -7,12 +7,14 @@
 -- ARGV[1] epoch  [2] uuid  [3] not_after_ms  [4] nonce
 -- ARGV[5] "retired" if the database says that this uuid is; else the database's watermark, in list mode ""
 -- Returns {nonce, verdict, now_ms, state}: ok; state (not closed: its state follows); waiting (not all is handed over);
---   late, stale, fenced, absent, layout.
+--   late, stale, fenced, absent, layout, not_primary.
 -- Once the database has retired the sale only the uuid counts: nobody reconciles it or carries its journal any more, so
 -- a lost history, an evicted key or a restock that came in between must not keep its keys here for ever.
 -- Cost: O(1); the keys are freed in the background.
 local A, call = ARGV, redis.call
 local function refuse(verdict, now) return {A[4], verdict, now or 0} end
+local info = call('INFO', 'replication')
+if not string.find(info, 'role:master', 1, true) then return refuse('not_primary') end
 local m = call('HMGET', KEYS[1], 'layout', 'epoch', 'seq', 'watermark', 'queue', 'state', 'uuid', 'hist', 'rec')
 local guard = call('HGET', KEYS[2], '#')
 local forced = A[5] == 'retired'
@@ -25,7 +27,6 @@ if forced then
 else
   if not m[1] and not guard then return refuse('absent') end
   if not m[1] or guard ~= m[2] or (m[9] ~= '' and m[9] ~= 'retire') then return refuse('fenced') end
-  local info = call('INFO', 'replication')
   if not string.find(info, '\nmaster_replid:' .. m[8] .. '\r', 1, true) then return refuse('fenced') end
   if m[2] ~= A[1] or m[7] ~= A[2] then return refuse('stale', now) end
 end

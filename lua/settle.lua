@@ -13,19 +13,22 @@
 -- ARGV[7..] per order set aside (at most 300): buyer, request, "<index> <epoch>-<seq>", its state from now on (k, r or
 --   d), and until when it is held (0: for ever)
 -- Returns {nonce, verdict, now_ms, epoch, seq}: ok; behind (meta's watermark is ahead: somebody was faster, or the
---   database went back); lost (the sale is not there yet: Redis went back); late, stale, fenced, absent, layout.
+--   database went back); lost (the sale is not there yet: Redis went back); late, stale, fenced, absent, layout,
+--   not_primary.
 -- Only for ok is anything written.
 -- Cost: O(dead + entries trimmed).
 local A, call, find, match = ARGV, redis.call, string.find, string.match
 local function refuse(verdict, now) return {A[4], verdict, now or 0} end
 if (#A - 6) % 5 ~= 0 or #A > 1506 then return redis.error_reply('FLASHSALE ARGV') end
+local info = call('INFO', 'replication')
+if not find(info, 'role:master', 1, true) then return refuse('not_primary') end
 local m = call('HMGET', KEYS[1], 'layout', 'epoch', 'hist', 'rec', 'seq', 'last_ms', 'uuid', 'watermark', 'probe_ms',
   'held')
 local guard = call('HGET', KEYS[2], '#')
 if not m[1] and not guard then return refuse('absent') end
 if m[1] ~= '1' then return refuse(m[1] and 'layout' or 'fenced') end
 if guard ~= m[2] or m[4] ~= '' then return refuse('fenced') end
-if not find(call('INFO', 'replication'), '\nmaster_replid:' .. m[3] .. '\r', 1, true) then return refuse('fenced') end
+if not find(info, '\nmaster_replid:' .. m[3] .. '\r', 1, true) then return refuse('fenced') end
 local t = call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 if now < tonumber(m[6]) then now = tonumber(m[6]) end

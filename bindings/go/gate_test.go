@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"flashsale/redistest"
 )
 
 var background = context.Background()
@@ -50,7 +52,9 @@ func TestAnOrderThatRedisLostComesBackByTheReceiptOfAClosedGate(t *testing.T) {
 	for _, key := range []string{"meta", "buyers", "journal"} {
 		keys = append(keys, "fs:{"+s.sale+"}:"+key)
 	}
-	check(t, exec.Command("redis-cli", keys...).Run())
+	cli, err := redistest.Program("cli")
+	check(t, err)
+	check(t, exec.Command(cli, keys...).Run())
 	check(t, s.sales.Reconcile(background, s.sale))
 	found, err := s.gate.Resolve(background, s.call("ann", "click-1"))
 	check(t, err)

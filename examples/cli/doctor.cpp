@@ -81,6 +81,15 @@ bool is_older_than_7(const std::string& version) {
   return major < 7;
 }
 
+/// Valkey calls itself Redis 7.2.4 as well, for clients that ask for no other name.
+bool is_valkey(const Report& report) { return !report.get("valkey_version").empty(); }
+
+std::string server_name(const Report& report) { return is_valkey(report) ? "Valkey" : "Redis"; }
+
+std::string server_version(const Report& report) {
+  return report.get(is_valkey(report) ? "valkey_version" : "redis_version");
+}
+
 void examine_server(const Report& report, std::vector<Finding>& findings) {
   if (is_older_than_7(report.get("redis_version")))
     findings.push_back({"redis_version", report.get("redis_version"), "the scripts need Redis 7.0 or newer"});
@@ -161,7 +170,7 @@ int doctor(Session& session) {
 
   Json list = Json::array();
   std::string text =
-      fmt::format("{}: Redis {}, {}\n", session.redis_name(), report.get("redis_version"),
+      fmt::format("{}: {} {}, {}\n", session.redis_name(), server_name(report), server_version(report),
                   findings.empty() ? "nothing endangers a sale" : fmt::format("{} findings", findings.size()));
   for (const auto& [setting, value, why] : findings) {
     list.push_back({{"setting", setting}, {"value", value}, {"why", why}});
@@ -170,6 +179,8 @@ int doctor(Session& session) {
   const auto notes = notes_of(report);
   for (const auto& note : notes) text += fmt::format("  note: {}\n", note);
   const Json object = {{"redis", session.redis_name()},
+                       {"server", server_name(report)},
+                       {"version", server_version(report)},
                        {"redis_version", report.get("redis_version")},
                        {"findings", std::move(list)},
                        {"notes", notes}};

@@ -25,10 +25,23 @@ std::string_view command_in(std::string_view line) {
   return command.substr(0, command.find('\''));
 }
 
+bool has(std::string_view text, std::string_view words) { return text.find(words) != std::string_view::npos; }
+
+/// Whether a running script met something that its user may not use: in the words of Redis 7.0, then in those of 7.2,
+/// all that came after, and Valkey.
+bool is_denied_in_script(std::string_view text) {
+  return has(text, "The user executing the script can't") || has(text, "ACL failure in script");
+}
+
+/// The same, of a key: no rule for a command is missing.
+bool is_key_denied(std::string_view text) {
+  return has(text, "can't access at least one of the keys") || has(text, "No permissions to access a key");
+}
+
 /// Redis 7.0 says only "script: <sha1>, on @user_script:<line>."
 std::string_view denied_command(std::string_view text) {
   const auto at = text.find(kInScript);
-  if (at == std::string_view::npos) return {};
+  if (at == std::string_view::npos || is_key_denied(text)) return {};
   int line = 0;
   const auto digits = text.substr(at + kInScript.size());
   std::from_chars(digits.data(), digits.data() + digits.size(), line);
@@ -60,8 +73,7 @@ ErrorReply sort_error_reply(std::string_view text) {
   };
   // Redis 7 appends "script: <sha>, on @user_script:<line>." to what a running script raised.
   if (text.find(kInScript) != std::string_view::npos) {
-    return text.find("The user executing the script can't") != std::string_view::npos ? ErrorReply::denied_in_script
-                                                                                      : ErrorReply::in_script;
+    return is_denied_in_script(text) ? ErrorReply::denied_in_script : ErrorReply::in_script;
   }
   const auto word = text.substr(0, text.find(' '));
   for (const auto& [known, sort] : kWords)

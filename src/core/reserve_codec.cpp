@@ -29,6 +29,7 @@ std::optional<Verdict> to_verdict(std::string_view text) {
   if (text == "fenced") return Verdict::fenced;
   if (text == "stale") return Verdict::stale;
   if (text == "late") return Verdict::late;
+  if (text == "not_primary") return Verdict::not_primary;
   return std::nullopt;
 }
 
@@ -101,6 +102,7 @@ void BatchEncoder::names(const std::vector<Asked>& asked) {
 }
 
 std::size_t BatchEncoder::body(const Asked& asked, std::size_t item, std::size_t index) {
+  bodies_.push_back(' ');
   const auto from = bodies_.size();
   append(bodies_, item);
   bodies_.push_back(' ');
@@ -110,6 +112,8 @@ std::size_t BatchEncoder::body(const Asked& asked, std::size_t item, std::size_t
   const auto stem_bytes = bodies_.size() - from;
   bodies_.push_back(' ');
   bodies_.append(asked.request).push_back(' ');
+  append(bodies_, asked.payload.size());
+  bodies_.push_back(' ');
   bodies_.append(asked.payload);
   return stem_bytes;
 }

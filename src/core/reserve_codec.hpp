@@ -75,7 +75,7 @@ class BatchEncoder {
 };
 
 /// What the script said of the batch as a whole.
-enum class Verdict : std::uint8_t { ok, absent, layout, fenced, stale, late };
+enum class Verdict : std::uint8_t { ok, absent, layout, fenced, stale, late, not_primary };
 
 /// An order that a request had won before.
 struct Found {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/numbers.hpp"
+#include "core/read_codec.hpp"
 #include "core/sale_meta.hpp"
 #include "core/scripts.hpp"
 #include "engine/counters.hpp"
@@ -178,13 +179,17 @@ core::Step Flight::send() {
 }
 
 // The batch asserts orders' states to callers who want every replica to have them: one WAIT for all, in the same round
-// trip. It waits for everything written before it, also by others; INFO tells for how many replicas it should have.
+// trip. It waits for all that was written up to this connection's own last write, which is the mark, whether or not the
+// batch wrote anything; INFO tells for how many replicas it should have.
 std::vector<Command> Flight::with_wait(const std::vector<Command>& batch) {
   const core::SaleTerms& terms = terms_.find(heading_.sale)->second;
   replicas_waited_for_ = std::max<std::size_t>(terms.replicas, terms.connected);
   wait_count_ = std::to_string(replicas_waited_for_);
   wait_ms_ = std::to_string(std::clamp(util::ms_left(slice()) / 2, 1, kWaitMaxMs));
-  return {batch.front(), {"INFO", "replication"}, {"WAIT", wait_count_, wait_ms_}};
+  return {batch.front(),
+          {"EVALSHA", core::script("mark").sha1, "1", terms.keys.meta, nonce_, terms.epoch, terms.uuid},
+          {"INFO", "replication"},
+          {"WAIT", wait_count_, wait_ms_}};
 }
 
 const std::vector<Command>& Flight::encode() {
@@ -210,7 +215,7 @@ std::string_view Flight::script() const {
 
 core::Step Flight::load() {
   loading_ = true;
-  return heed(lease_->roundtrip({{"SCRIPT", "LOAD", core::script(script()).text}}, slice()));
+  return heed(lease_->roundtrip(load_commands(core::script(script())), slice()));
 }
 
 core::Step Flight::await() {
@@ -226,7 +231,13 @@ core::Step Flight::await() {
 
 // What must be known before a batch can be written: the node's clock and the sale's terms.
 core::Step Flight::prepare(bool& ready) {
-  if (auto error = learn_clock(*lease_.get(), slice())) return flow_.stopped(*error);
+  if (!lease_->clock.known) {
+    const std::string meta = core::Keys(heading_.sale).meta;
+    const RoundTrip told = heading_.from_replica ? learn_clock_of_replica(*lease_.get(), slice())
+                                                 : learn_clock(*lease_.get(), meta, slice());
+    if (told.error) return flow_.stopped(*told.error);
+    if (!lease_->clock.known) return flow_.replied(told.replies.front());
+  }
   auto known = terms_.find(heading_.sale);
   if (known != terms_.end() && !is_current(known->second)) {
     terms_.erase(known);
@@ -234,9 +245,22 @@ core::Step Flight::prepare(bool& ready) {
   }
   if (known == terms_.end())
     if (const auto step = read_terms(); step != core::Step::send) return step;
-  if (heading_.waits_for_replicas) return count_replicas(ready);
   ready = true;
-  return core::Step::send;
+  if (!heading_.waits_for_replicas) return core::Step::send;
+  if (const auto step = count_replicas(ready); !ready) return step;
+  return load_mark(ready);
+}
+
+/// Where the node had forgotten the mark, no WAIT behind it counts until it is loaded. Whoever may not load it waits for
+/// whoever may.
+core::Step Flight::load_mark(bool& ready) {
+  ready = true;
+  if (!mark_is_missing_) return core::Step::send;
+  mark_is_missing_ = false;
+  RoundTrip trip = lease_->roundtrip({{"SCRIPT", "LOAD", core::script("mark").text}}, slice());
+  ready = !trip.error;
+  if (ready) return core::Step::send;
+  return flow_.stopped({ErrorCode::disconnected, Effect::none, std::move(trip.error->detail)});
 }
 
 /// Takes over what this process has heard of the sale; false: of a later epoch, so whoever told these terms was left
@@ -250,10 +274,9 @@ bool Flight::is_current(core::SaleTerms& terms) const {
 
 core::Step Flight::read_terms() {
   core::SaleTerms terms(heading_.sale);
-  RoundTrip trip = lease_->roundtrip({{"HGETALL", terms.keys.meta}}, slice());
-  if (trip.error) return flow_.stopped({ErrorCode::disconnected, Effect::none, std::move(trip.error->detail)});
-  if (trip.replies[0].type == Reply::Type::error) return flow_.replied(trip.replies[0]);
-  auto meta = core::read_meta(trip.replies[0]);
+  Reply reply;
+  if (const auto step = ask(terms.keys.meta, {"HGETALL", terms.keys.meta}, reply); step != core::Step::send) return step;
+  auto meta = core::read_meta(reply);
   if (!meta) {
     const bool lost = meta.error().code == ErrorCode::not_found && shared_.seen.has(heading_.sale);
     if (lost || meta.error().code == ErrorCode::refused)
@@ -281,14 +304,39 @@ core::Step Flight::read_terms() {
   return core::Step::send;
 }
 
+/// One read that something is concluded from: at a replica, of whom nobody concludes much, by the command itself.
+core::Step Flight::ask(std::string_view key, const Command& command, Reply& reply) {
+  const std::string nonce = std::to_string(random_.next());
+  std::vector<std::string> arguments;
+  core::append_commands({command}, arguments);
+  Command call{"EVALSHA", core::script("read").sha1, "1", key, nonce};
+  call.insert(call.end(), arguments.begin(), arguments.end());
+  RoundTrip trip = lease_->roundtrip({heading_.from_replica ? command : call}, slice());
+  if (trip.error) return flow_.stopped({ErrorCode::disconnected, Effect::none, std::move(trip.error->detail)});
+  Reply& answer = trip.replies.front();
+  if (answer.type == Reply::Type::error) return flow_.replied(answer);
+  if (heading_.from_replica) {
+    reply = std::move(answer);
+    return core::Step::send;
+  }
+  const bool is_ours = !answer.elements.empty() && answer.elements[0].text == nonce;
+  auto read = core::take_read(is_ours ? std::move(answer.elements) : std::vector<Reply>(), 1);
+  if (!read) return flow_.stopped({ErrorCode::disconnected, Effect::none, std::move(read.error().detail)});
+  note_clock(*lease_.get(), read->now_ms);
+  replication_ = std::move(read->replication);
+  reply = std::move(read->replies.front());
+  return core::Step::send;
+}
+
 /// Without any replica level `replicas` means nothing.
 core::Step Flight::count_replicas(bool& ready) {
   core::SaleTerms& terms = terms_.find(heading_.sale)->second;
   ready = terms.replicas > 0 || terms.connected > 0;
   if (ready) return core::Step::send;
-  RoundTrip trip = lease_->roundtrip({{"INFO", "replication"}}, slice());
-  if (trip.error) return flow_.stopped({ErrorCode::disconnected, Effect::none, std::move(trip.error->detail)});
-  terms.connected = core::connected_replicas(trip.replies[0].text);
+  Reply layout;
+  if (const auto step = ask(terms.keys.meta, {"HGET", terms.keys.meta, "layout"}, layout); step != core::Step::send)
+    return step;
+  terms.connected = core::connected_replicas(replication_);
   ready = terms.connected > 0;
   if (ready) return core::Step::send;
   answer_all(fail(ErrorCode::unsupported, "no replica is connected, so there is no level 'replicas'"));
@@ -316,7 +364,7 @@ core::Step Flight::heed(RoundTrip trip) {
     slowest_ = took;
     slowest_at_ = now;
   }
-  return loading_ ? flow_.loaded(replies_.front()) : flow_.replied(replies_.front());
+  return loading_ ? flow_.loaded(first_error(replies_)) : flow_.replied(replies_.front());
 }
 
 void Flight::mark_unknown() {

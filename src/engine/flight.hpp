@@ -52,7 +52,9 @@ class Flight {
   core::Step prepare(bool& ready);
   bool is_current(core::SaleTerms& terms) const;
   core::Step read_terms();
+  core::Step ask(std::string_view key, const Command& command, Reply& reply);
   core::Step count_replicas(bool& ready);
+  core::Step load_mark(bool& ready);
   std::vector<Command> with_wait(const std::vector<Command>& batch);
   core::Step heed(RoundTrip trip);
   bool moves() const { return heading_.errand == Errand::confirm || heading_.errand == Errand::release; }
@@ -69,6 +71,7 @@ class Flight {
   Result<core::BatchReply> read_reply(const core::SaleTerms& terms) const;
   void settle_each(const core::BatchReply& reply);
   bool has_waited();
+  bool is_marked();
   Level wanted(const Request& request) const;
   void conclude(Request*& place, Result<Answer> answer, Position at);
   void hold_back(Request*& place, const Answer& answer, Position at);
@@ -100,9 +103,11 @@ class Flight {
   // Of level `replicas`:
   std::size_t replicas_waited_for_ = 0;
   std::string wait_count_, wait_ms_;
-  bool waited_ = false;  // all of them have it
+  bool waited_ = false;           // all of them have it
+  bool mark_is_missing_ = false;  // a node did not know mark.lua
   int failures_ = 0;     // in a row, over flights
   std::map<std::string, core::SaleTerms, std::less<>> terms_;
+  std::string replication_;  // what INFO said at the last `ask`
   std::string refusal_;  // Redis' words for why it refuses writes
   util::Random random_;
   core::BatchEncoder encoder_;

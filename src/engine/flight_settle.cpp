@@ -1,11 +1,13 @@
 // What a batch came to: each request of it is answered, held back for its level, or put off to be asked again.
 #include <algorithm>
 
+#include "core/error_reply.hpp"
 #include "core/sale_meta.hpp"
 #include "engine/counters.hpp"
 #include "engine/flight.hpp"
 #include "engine/lane.hpp"
 #include "engine/node_clock.hpp"
+#include "engine/script_runner.hpp"
 #include "util/deadline.hpp"
 
 namespace flashsale::engine {
@@ -37,10 +39,7 @@ void Flight::answer_fenced() {
 
 /// What follows where the node says, in whatever way, that it decides nothing any more.
 core::Step Flight::left_behind() {
-  Reply reply;
-  reply.type = Reply::Type::error;
-  reply.text = "READONLY the node was left behind";
-  return flow_.replied(reply);
+  return flow_.replied(no_primary());
 }
 
 void Flight::answer_all(const Result<Answer>& answer) {
@@ -77,7 +76,8 @@ void Flight::settle() {
   failures_ = 0;
   lane_.freed(heading_.sale);
   if (reply->now_ms > 0) note_clock(*lease_.get(), reply->now_ms);
-  if (looking_ && !heading_.from_replica && reply->hold_until_ms != 0) {  // demoted since the pool last looked
+  const bool is_no_primary = looking_ && !heading_.from_replica && reply->hold_until_ms != 0;
+  if (is_no_primary || reply->verdict == core::Verdict::not_primary) {  // demoted since the pool last looked
     step_ = left_behind();
     return;
   }
@@ -150,14 +150,21 @@ void Flight::settle_each(const core::BatchReply& reply) {
   lane_.disembark(aboard_);
 }
 
+// Without a mark the WAIT waited for nothing that is known, see lua/mark.lua.
+bool Flight::is_marked() {
+  const Reply& mark = replies_[1];
+  mark_is_missing_ = mark.type == Reply::Type::error && core::sort_error_reply(mark.text) == core::ErrorReply::no_script;
+  return mark.elements.size() == 2 && mark.elements[0].text == nonce_ && mark.elements[1].text == "ok";
+}
+
 // The larger of what the sale asks for, what is connected now and what was connected when the WAIT was sent: never
 // fewer because one is missing.
 bool Flight::has_waited() {
-  if (replies_.size() != 3 || replies_[2].type != Reply::Type::integer) return false;
+  if (replies_.size() != 4 || !is_marked() || replies_[3].type != Reply::Type::integer) return false;
   core::SaleTerms& terms = terms_.find(heading_.sale)->second;
-  terms.connected = core::connected_replicas(replies_[1].text);
+  terms.connected = core::connected_replicas(replies_[2].text);
   const auto needed = std::max({std::size_t{terms.replicas}, terms.connected, replicas_waited_for_});
-  return replies_[2].integer >= static_cast<std::int64_t>(needed);
+  return replies_[3].integer >= static_cast<std::int64_t>(needed);
 }
 
 Level Flight::wanted(const Request& request) const {

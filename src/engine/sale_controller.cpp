@@ -30,13 +30,11 @@ tl::unexpected<Error> invalid(const Defect& defect) { return fail(ErrorCode::inv
 Result<Done> in_force(Result<Done> reopened, ConnectionPool& pool, std::string_view sale, Deadline deadline) {
   if (!reopened) return reopened;
   const core::Keys keys(sale);
-  auto replies =
-      engine::run_commands(pool, Role::primary, sale, {{"HGET", keys.meta, "reopen_ms"}, {"TIME"}}, deadline);
-  if (!replies) return reopened;  // it is reopened all the same
-  const auto now_ms = core::read_time(replies->back());
-  const auto reopen_ms = core::to_number<std::int64_t>(replies->front().text);
-  if (now_ms && reopen_ms && core::is_time(*reopen_ms))
-    engine::sleep_within(milliseconds{*reopen_ms - *now_ms}, deadline);
+  const auto read = engine::read_at_primary(pool, sale, {{"HGET", keys.meta, "reopen_ms"}}, deadline);
+  if (!read) return reopened;  // it is reopened all the same
+  const auto reopen_ms = core::to_number<std::int64_t>(read->replies.front().text);
+  if (reopen_ms && core::is_time(*reopen_ms))
+    engine::sleep_within(milliseconds{*reopen_ms - read->now_ms}, deadline);
   return reopened;
 }
 
@@ -243,10 +241,10 @@ Result<Done> SaleController::reopen_accepting_loss(SaleId sale, Deadline deadlin
     if (auto defect = core::check_sale(sale.text())) return invalid(defect);
     const ControlledSale controlled(pool_, sink_, sale.text(), deadline);
     // Only this field: the rest of the sale may be in any condition now.
-    auto replies =
-        engine::run_commands(*pool_, Role::primary, sale.text(), {{"HGET", controlled.keys.meta, "queue"}}, deadline);
-    if (!replies) return unexpected(std::move(replies.error()));
-    const std::string& queue = replies->back().text;
+    const auto read =
+        engine::read_at_primary(*pool_, sale.text(), {{"HGET", controlled.keys.meta, "queue"}}, deadline);
+    if (!read) return unexpected(read.error());
+    const std::string& queue = read->replies.back().text;
     if (queue == name(QueueMode::list))
       return in_force(engine::reopen_list(pool_, sale.text(), deadline), *pool_, sale.text(), deadline);
     auto row = read_row(controlled);

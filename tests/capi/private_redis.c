@@ -16,6 +16,7 @@
 
 static char folder[64];
 static char url[128];
+static char program[512] = "redis-server";
 static pid_t server = -1;
 static pid_t owner = -1;
 
@@ -54,13 +55,23 @@ static void end(void) {
   remove_folder();
 }
 
+/* FLASHSALE_TEST_REDIS names a folder that holds the server of Redis or of Valkey; unset: the system's Redis. */
+static void find_program(void) {
+  const char* const chosen = getenv("FLASHSALE_TEST_REDIS");
+  if (chosen == NULL || *chosen == 0) return;
+  snprintf(program, sizeof(program), "%s/redis-server", chosen);
+  if (access(program, X_OK) == 0) return;
+  snprintf(program, sizeof(program), "%s/valkey-server", chosen);
+  if (access(program, X_OK) != 0) give_up("FLASHSALE_TEST_REDIS names a folder without redis-server and valkey-server");
+}
+
 static void become_server(void) {
   char socket_path[128];
   char log_path[128];
   snprintf(socket_path, sizeof(socket_path), "%s/redis.sock", folder);
   snprintf(log_path, sizeof(log_path), "%s/redis.log", folder);
   prctl(PR_SET_PDEATHSIG, SIGKILL); /* no crash of the test leaves it behind */
-  execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", socket_path, "--dir", folder, "--logfile",
+  execlp(program, program, "--port", "0", "--unixsocket", socket_path, "--dir", folder, "--logfile",
          log_path, "--save", "", "--appendonly", "no", (char*)NULL);
   _exit(127);
 }
@@ -97,6 +108,7 @@ void private_redis_command(const char* line) {
 void private_redis_start(void) {
   const struct timespec pause = {0, 5000000};
   int tries = 0;
+  find_program();
   strcpy(folder, "/tmp/flashsale-capi-XXXXXX");
   if (mkdtemp(folder) == NULL) give_up("no folder");
   owner = getpid();

@@ -1,4 +1,5 @@
-/* A redis-server of a test's own, on a unix socket in a fresh folder; ended, and the folder removed, at exit. */
+/* A server of a test's own, Redis or Valkey by FLASHSALE_TEST_REDIS, on a unix socket in a fresh folder; ended, and the
+ * folder removed, at exit. */
 #ifndef FLASHSALE_TESTS_CAPI_PRIVATE_REDIS_H
 #define FLASHSALE_TESTS_CAPI_PRIVATE_REDIS_H
 

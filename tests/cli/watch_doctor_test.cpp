@@ -5,6 +5,7 @@
 #include <set>
 
 #include "program.hpp"
+#include "support/server_programs.hpp"
 
 namespace flashsale::test {
 namespace {
@@ -50,6 +51,11 @@ TEST_CASE("doctor names what endangers a sale") {
                                                  "min-replicas-to-write", "repl-backlog-ttl"});
   const Ended plain = desk.flashsale({"doctor"});
   CHECK(plain.out.find("maxmemory-policy = allkeys-lru") != std::string::npos);
+  // Valkey answers INFO as Redis 7.2.4 too.
+  const ServerKind kind = kind_of(desk.redis);
+  CHECK(ended.json()["server"] == (kind.is_valkey() ? "Valkey" : "Redis"));
+  const std::string named = (kind.is_valkey() ? ": Valkey " : ": Redis ") + std::to_string(kind.major) + ".";
+  CHECK(plain.out.find(named) != std::string::npos);
 
   desk.redis.command({"CONFIG", "SET", "appendonly", "yes"});
   desk.redis.command({"CONFIG", "SET", "appendfsync", "no"});

@@ -23,21 +23,28 @@ quietly() {
   "$@" > "$work/log" 2>&1 || { tail -40 "$work/log" >&2; fail "failed: $*"; }
 }
 
+# The server of Redis or of Valkey and its client, in the folder that FLASHSALE_TEST_REDIS names; unset: the system's.
+servers=${FLASHSALE_TEST_REDIS:+$FLASHSALE_TEST_REDIS/}
+kind=redis
+[ -z "$servers" ] || [ -x "${servers}redis-server" ] || kind=valkey
+redis_server=$servers$kind-server
+redis_cli=$servers$kind-cli
+
 # start_redis: another process may be quicker with a port; then the next one will do.
 start_redis() {
   local try
   for try in 1 2 3 4 5; do
     port=$((20000 + RANDOM % 20000))
-    redis-server --port "$port" --bind 127.0.0.1 --save "" --dir "$work" > "$work/redis.log" 2>&1 &
+    "$redis_server" --port "$port" --bind 127.0.0.1 --save "" --dir "$work" > "$work/redis.log" 2>&1 &
     redis=$!
     for _ in $(seq 200); do
-      redis-cli -p "$port" info server 2> /dev/null | grep -q "^process_id:$redis" && return 0
+      "$redis_cli" -p "$port" info server 2> /dev/null | grep -q "^process_id:$redis" && return 0
       kill -0 "$redis" 2> /dev/null || break
       sleep 0.05
     done
   done
   tail -5 "$work/redis.log" >&2
-  fail "redis-server does not start"
+  fail "$redis_server does not start"
 }
 
 # readme_program LANGUAGE LINES FILE: the README's first block of that language, of LINES lines at most, asking our Redis.
@@ -52,7 +59,7 @@ readme_program() {
 
 # sells PROGRAM...: it must print its order, and the database it leaves must be there. Each asks an empty Redis.
 sells() {
-  redis-cli -p "$port" flushall > /dev/null
+  "$redis_cli" -p "$port" flushall > /dev/null
   local folder output
   folder=$(mktemp -d "$work/run.XXXX")
   output=$(cd "$folder" && "$@") || fail "failed: $*"

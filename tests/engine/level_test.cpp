@@ -32,9 +32,12 @@ Call click(std::string_view buyer, Level level, milliseconds timeout) {
 }
 OrderKey order(std::string_view buyer) { return {kSale, BuyerId{buyer}, RequestId{"r1"}}; }
 
+/// What nobody may hear while a replica lacks what is asked for.
+bool is_told_at_replicas(const Result<Answer>& answer) { return answer && answer->level == Level::replicas; }
+
 /// No test waits for it; whoever should be `pending` gets kShort.
 constexpr milliseconds kLong{20'000};
-constexpr milliseconds kShort{150};
+constexpr milliseconds kShort{400};
 
 Answer must(const Result<Answer>& answer) {
   REQUIRE_MESSAGE(answer, (answer ? "" : to_string(answer.error())));
@@ -261,6 +264,60 @@ TEST_SUITE("engine/level") {
     const Answer resolved =
         must(gate.resolve({SaleId{"autumn"}, BuyerId{"bob"}, RequestId{"r1"}}, {kLong, Level::replicas}));
     CHECK(resolved.level == Level::replicas);
+  }
+
+  TEST_CASE("with a replica cut off nothing is told at level replicas: no fresh reserve, retry, look or confirm") {
+    PrivateRedis primary({"--repl-diskless-sync-delay", "0"}, Tcp::yes), replica({}, Tcp::yes);
+    replica.replica_of(primary);
+    auto pool = make_pool(primary.tcp_url()).value();
+    make_raw_sale(*pool, Sale{kSale}.item(ItemId{"shoe"}, 100, 2));
+    StockGate gate(pool), other(make_pool(primary.tcp_url()).value());
+    REQUIRE(must(gate.reserve(click("ann", Level::replicas, kLong))).level == Level::replicas);
+    send_signal(replica.pid(), SIGSTOP);
+
+    std::vector<std::string> names;
+    for (int i = 0; i < 60; ++i) names.push_back("b" + std::to_string(i));
+    std::vector<Call> calls;
+    for (const auto& name : names) calls.push_back(click(name, Level::replicas, kShort));
+    // Each again from a gate whose connections never wrote anything.
+    for (StockGate* const asked : {&gate, &gate, &other}) {
+      CompletionQueue queue;
+      REQUIRE(asked->submit(calls.data(), calls.size(), queue).value() == calls.size());
+      for (std::size_t have = 0; have < calls.size();) {
+        Event events[64];
+        const std::size_t count = queue.drain(events, 64, kLong);
+        REQUIRE(count > 0);
+        for (std::size_t i = 0; i < count; ++i) CHECK(events[i].code == static_cast<int>(Outcome::pending));
+        have += count;
+      }
+    }
+    CHECK(primary.command({"HGET", "fs:{spring}:meta", "booked:1"}).text == "61");
+    for (StockGate* const asked : {&gate, &other}) {
+      CHECK_FALSE(is_told_at_replicas(asked->resolve(order("b1"), {kShort, Level::replicas})));
+      CHECK_FALSE(is_told_at_replicas(asked->confirm(order("b2"), {kShort, Level::replicas})));
+      CHECK_FALSE(is_told_at_replicas(asked->release(order("b3"), {kShort, Level::replicas})));
+    }
+    // Where the mark is refused a look still answers, and says of the replicas what is known: nothing.
+    primary.command({"CONFIG", "SET", "maxmemory", "1"});
+    CHECK_FALSE(is_told_at_replicas(other.resolve(order("b1"), {kShort, Level::replicas})));
+    CHECK_FALSE(is_told_at_replicas(other.reserve(click("b4", Level::replicas, kShort))));
+    primary.command({"CONFIG", "SET", "maxmemory", "0"});
+
+    send_signal(replica.pid(), SIGCONT);
+    CHECK(must(other.resolve(order("b1"), {kLong, Level::replicas})).level == Level::replicas);
+    CHECK(must(gate.confirm(order("b2"), {kLong, Level::replicas})).level == Level::replicas);
+  }
+
+  TEST_CASE("a node that forgot its scripts is told the mark anew, and level replicas goes on") {
+    PrivateRedis primary({"--repl-diskless-sync-delay", "0"}, Tcp::yes), replica({}, Tcp::yes);
+    replica.replica_of(primary);
+    auto pool = make_pool(primary.tcp_url()).value();
+    make_raw_sale(*pool, Sale{kSale}.item(ItemId{"shoe"}, 100, 2));
+    StockGate gate(pool);
+    for (const char* const buyer : {"ann", "bob"}) {
+      primary.command({"SCRIPT", "FLUSH"});
+      CHECK(must(gate.reserve(click(buyer, Level::replicas, kLong))).level == Level::replicas);
+    }
   }
 
   TEST_CASE("a confirm that is lost while it waits for the replicas is made again, never told by its order alone") {

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <functional>
+#include <iterator>
 
 #include "lua/scripted_sale.hpp"
 
@@ -60,6 +61,45 @@ TEST_CASE("every script is fenced once the server's history is another one") {
   ScriptedSale sale;
   redis().command({"DEBUG", "CHANGE-REPL-ID"});
   check_all(sale, "fenced");
+}
+
+TEST_CASE("no script writes on a replica that may be written, for it has its primary's very history") {
+  ScriptedSale sale;
+  sale.reserve({one("winner", "r1")});
+  redis().command({"SET", sale.keys.winners, "1 1 1 "});
+  const auto before = sale.everything();
+  const auto& keys = sale.keys;
+  std::vector<std::string> settle = sale.head_arguments();
+  settle.insert(settle.end(), {"1", "1"});
+  std::vector<Attempt> all = attempts(sale);
+  const std::string now = std::to_string(kFarAway), nonce(kNonce);
+  all.insert(
+      all.end(),
+      {{"settle", {keys.meta, keys.buyers, keys.journal}, settle},
+       {"create", sale.create_keys(), sale.create_arguments(sale.terms.uuid)},
+       {"mark", {keys.meta}, {nonce, sale.terms.epoch, sale.terms.uuid}},
+       {"publish", {keys.meta, keys.buyers, keys.winners}, {nonce, sale.terms.uuid, sale.terms.epoch, "2", "1 1 2 "}},
+       {"beat", {keys.consumers}, {nonce, "packer"}},
+       {"give_back", {keys.consumers, keys.orders, keys.taken("packer")}, {nonce, "packer", "0"}},
+       {"rebuild", {keys.meta, keys.buyers, keys.holds, keys.ops, keys.winners}, {nonce, "", "0", "clear"}},
+       {"reopen_list", {keys.meta, keys.buyers}, {nonce, now}},
+       {"close_gate", {keys.meta}, {nonce, "2", "uuid", sale.meta("hist")}},
+       {"reopen", {keys.meta, keys.buyers, keys.journal}, {nonce, "", sale.meta("hist"), "2", "0", now}}});
+  const core::ScriptTable scripts = core::embedded_scripts();
+  CHECK(all.size() == static_cast<std::size_t>(std::distance(scripts.begin(), scripts.end())));
+  redis().command({"CONFIG", "SET", "replica-read-only", "no"});
+  redis().command({"REPLICAOF", "127.0.0.1", "1"});  // nobody is there, and it is a replica all the same
+  for (const Attempt& attempt : all) {
+    INFO(attempt.name);
+    const bool opens_or_closes = attempt.name == "close_gate" || attempt.name == "reopen";
+    // A look writes nothing: it says `stale` where it hears nothing of the primary.
+    const bool is_told = attempt.name == "look" || opens_or_closes;
+    const std::string verdict = attempt.verdict();
+    if (!is_told) CHECK(verdict == "not_primary");
+    if (opens_or_closes) CHECK((verdict == "moved" || verdict == "torn"));
+  }
+  redis().command({"REPLICAOF", "NO", "ONE"});
+  CHECK(sale.everything() == before);
 }
 
 TEST_CASE("every script is fenced where the sale's history is only the server's second one, as after a promotion") {

@@ -16,6 +16,7 @@
 #include "redis/silent_port.hpp"
 #include "support/by_deadline.hpp"
 #include "support/certificates.hpp"
+#include "support/server_programs.hpp"
 
 namespace flashsale::test {
 namespace {
@@ -198,10 +199,10 @@ TEST_CASE("a server that speaks nothing newer than TLS 1.1 is refused, also wher
   Authority authority;
   TlsRedis old(authority, authority.issue("IP:127.0.0.1"),
                {"--tls-protocols", "TLSv1.1", "--tls-ciphers", "DEFAULT@SECLEVEL=0"});
-  // It does speak it: redis-cli has no lower bound of its own.
+  // It does speak it: the server's own client has no lower bound of its own.
   const std::string port = old.plain_url().substr(old.plain_url().rfind(':') + 1);
-  const std::string other = "/usr/bin/redis-cli --tls --tls-ciphers DEFAULT@SECLEVEL=0 --cacert " + authority.file() +
-                            " -p " + port + " PING | grep -q PONG";
+  const std::string other = server_programs().cli + " --tls --tls-ciphers DEFAULT@SECLEVEL=0 --cacert " +
+                            authority.file() + " -p " + port + " PING | grep -q PONG";
   REQUIRE(std::system(other.c_str()) == 0);
   const OldTlsAllowed allowed;
   const Error error = refusal(old.url("127.0.0.1", ca(authority)));

@@ -20,6 +20,17 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_N
 PATIENCE_S = 30  # how long a condition is waited for; no test passes because of it
 
 
+def server_program(part):
+    """The "server" or "cli" in the folder that FLASHSALE_TEST_REDIS names, of Redis or Valkey; unset: the system's."""
+    folder = os.environ.get("FLASHSALE_TEST_REDIS")
+    if not folder:
+        return f"redis-{part}"
+    for name in ("redis", "valkey"):
+        if os.access(f"{folder}/{name}-{part}", os.X_OK):
+            return f"{folder}/{name}-{part}"
+    raise FileNotFoundError(f"FLASHSALE_TEST_REDIS: {folder} has neither redis-{part} nor valkey-{part}")
+
+
 class Answer:
     def __init__(self, response, body):
         self.status = response.status
@@ -108,8 +119,8 @@ class Shop:
             raise
 
     def start_redis(self):
-        redis = self.start("redis", ["redis-server", "--port", "0", "--unixsocket", self.socket, "--dir", self.folder,
-                                     "--save", "", "--appendonly", "no"])
+        redis = self.start("redis", [server_program("server"), "--port", "0", "--unixsocket", self.socket,
+                                     "--dir", self.folder, "--save", "", "--appendonly", "no"])
         redis.await_line("(?i)ready to accept connections")
         return redis
 

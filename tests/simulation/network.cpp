@@ -28,7 +28,7 @@ class Wire : public Connection {
     if (disturbed && network_.chance(40)) return stall(std::move(words), deadline);
     network_.pass(milliseconds(network_.below(2)));
     std::vector<Reply> replies;
-    for (const Words& command : words) replies.push_back(network_.serve(node_, command));
+    for (const Words& command : words) replies.push_back(serve(command));
     happen();
     network_.pass(milliseconds(network_.below(2)));
     if (disturbed && network_.chance(20)) return lose(Effect::unknown);
@@ -46,6 +46,15 @@ class Wire : public Connection {
   RoundTrip await(Deadline) override { return lose(Effect::unknown); }
 
  private:
+  // As Redis has it since 7.2: a WAIT waits for what this connection wrote last, not for what it asked last.
+  Reply serve(const Words& command) {
+    if (command[0] == "WAIT") return network_.wait(node_, last_write_);
+    const std::size_t before = network_.written(node_);
+    Reply reply = network_.serve(node_, command);
+    if (network_.written(node_) != before) last_write_ = network_.written(node_);
+    return reply;
+  }
+
   void happen() {
     if (crashes_ && network_.faults().crash && !network_.is_healed() && network_.chance(8)) {
       ++network_.seen["crash"];
@@ -72,6 +81,7 @@ class Wire : public Connection {
   const std::size_t node_;
   const bool crashes_;
   bool open_ = true;
+  std::size_t last_write_ = 0;
   std::vector<Reply> last_;
   std::map<std::string, std::vector<Reply>> last_of_;
 };
@@ -105,9 +115,12 @@ std::size_t Network::replicas_with(std::size_t at, std::size_t written) const {
   return count;
 }
 
+Reply Network::wait(std::size_t at, std::size_t written) const {
+  return integer(static_cast<std::int64_t>(replicas_with(at, written)));
+}
+
 Reply Network::serve(std::size_t at, const Words& words) {
   nodes_[at]->see_replicas(replicas_with(at, 0));
-  if (words[0] == "WAIT") return integer(static_cast<std::int64_t>(replicas_with(at, nodes_[at]->written())));
   Reply reply = nodes_[at]->serve(words, node_ms(at));
   const auto& values = nodes_[at]->data().values();
   if (const auto journal = values.find("fs:{spring}:journal"); journal != values.end())

@@ -59,6 +59,9 @@ class Network : public util::SimulatedWorld {
   std::size_t replica_at() { return (primary_ + 1 + below(nodes_.size() - 1)) % nodes_.size(); }
   bool is_up(std::size_t at) const { return up_[at]; }
   Reply serve(std::size_t at, const Words& words);
+  /// WAIT: how many replicas have what the node had written by `written`.
+  Reply wait(std::size_t at, std::size_t written) const;
+  std::size_t written(std::size_t at) const { return nodes_[at]->written(); }
   /// A copy of a request that arrives later, whoever has stopped waiting for it.
   void deliver_later(std::size_t at, std::vector<Words> commands);
 

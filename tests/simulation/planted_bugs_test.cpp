@@ -20,7 +20,7 @@ struct PlantedBug {
 
 constexpr PlantedBug kBugs[] = {
     {"no fence: a promoted replica sells on", "reserve",
-     "if not find(call('INFO', 'replication'), '\\nmaster_replid:' .. m[7] .. '\\r', 1, true) then return "
+     "if not find(info, '\\nmaster_replid:' .. m[7] .. '\\r', 1, true) then return "
      "refuse('fenced') end",
      "", "lag"},
     {"the fence finds the old history's id in master_replid2", "reserve", "'\\nmaster_replid:' .. m[7] .. '\\r'",
@@ -59,6 +59,8 @@ constexpr PlantedBug kBugs[] = {
     {"a restock counts as often as it is sent", "restock", "if done then\n", "if false then\n", "wire crash"},
     {"stock is lowered below what was sold", "restock", "if (becomes < booked and becomes < total) or ", "if ",
      "wire crash"},
+    {"a WAIT behind a batch that wrote nothing has no mark to wait for", "mark",
+     "call('HSET', KEYS[1], 'mark', A[1])\n", "", "lag"},
     {"a look is answered on a history that is over, whatever its caller has heard of", "look",
      "if not find(info, '\\nmaster_replid:' .. m[7] .. '\\r', 1, true) then return "
      "refuse('fenced') end",

@@ -20,11 +20,11 @@
 
 #include "flashsale/redis.hpp"
 #include "support/process.hpp"
+#include "support/server_programs.hpp"
 
 namespace flashsale::test {
 namespace {
 
-constexpr char kServer[] = "/usr/bin/redis-server";
 constexpr milliseconds kPatience{10'000};
 
 [[noreturn]] void give_up(const std::string& why) { throw std::runtime_error("private Redis: " + why); }
@@ -75,7 +75,7 @@ PrivateRedis::PrivateRedis(std::vector<std::string> extra_arguments, Tcp tcp, st
       tcp_(tcp),
       preload_(std::move(preload)),
       config_(std::move(config)) {
-  if (access(kServer, X_OK) != 0) give_up(fmt::format("{} is missing (Debian: redis-server)", kServer));
+  server_programs();  // throws where there is no server
   dir_ = fresh_dir();
   if (!config_.empty()) std::ofstream(dir_ + "/redis.conf") << config_;
   const bool has_free_port = tcp == Tcp::yes || tcp == Tcp::tls;
@@ -109,7 +109,8 @@ void PrivateRedis::start() {
 }
 
 void PrivateRedis::spawn() {
-  std::vector<std::string> arguments = {kServer,
+  const std::string& server = server_programs().server;
+  std::vector<std::string> arguments = {server,
                                         "--port",
                                         tcp_ == Tcp::tls ? "0" : std::to_string(port_),
                                         "--bind",
@@ -148,7 +149,7 @@ void PrivateRedis::spawn() {
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
     const bool is_placed = tcp_ != Tcp::own_network || unshare(CLONE_NEWNET) == 0;
-    if (is_placed && getppid() == parent) execve(kServer, argv.data(), environment.data());
+    if (is_placed && getppid() == parent) execve(server.c_str(), argv.data(), environment.data());
     _exit(127);
   }
   pid_ = child;
@@ -163,7 +164,7 @@ void PrivateRedis::await_ping() {
     if (lease) return;
     if (waitpid(pid_, nullptr, WNOHANG) == pid_) {
       pid_ = -1;
-      give_up("redis-server ended at once: " + log_tail());
+      give_up("the server ended at once: " + log_tail());
     }
   }
   give_up("no answer to PING: " + log_tail());

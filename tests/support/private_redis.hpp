@@ -1,4 +1,5 @@
-/// A redis-server of a test's own: in a fresh folder, on a unix socket, gone when the object is.
+/// A Redis or Valkey of a test's own, as server_programs.hpp says: in a fresh folder, on a unix socket, gone when the
+/// object is.
 #pragma once
 
 #include <sys/types.h>

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "support/process.hpp"
+#include "support/server_programs.hpp"
 
 namespace flashsale::test {
 namespace {
@@ -158,7 +159,7 @@ void SentinelSetup::wait_whole() {
 }
 
 ClusterSetup::ClusterSetup(Transport transport) : transport_(std::move(transport)) {
-  std::string create = "/usr/bin/redis-cli" + transport_.cli_options + " --cluster create";
+  std::string create = server_programs().cli + transport_.cli_options + " --cluster create";
   for (int i = 0; i < 6; ++i) {
     nodes.push_back(
         quick_server(transport_, {"--cluster-enabled", "yes", "--cluster-node-timeout", "3000",
@@ -166,7 +167,7 @@ ClusterSetup::ClusterSetup(Transport transport) : transport_(std::move(transport
     create += " " + address_of(*nodes.back());
   }
   create += " --cluster-replicas 1 --cluster-yes > " + nodes[0]->dir() + "/create.log 2>&1";
-  must(std::system(create.c_str()) == 0, "redis-cli --cluster create failed");
+  must(std::system(create.c_str()) == 0, "--cluster create failed");
   wait_ok();
   for (const auto& node : nodes) {
     const bool linked = eventually(

@@ -15,6 +15,21 @@ import (
 	"time"
 )
 
+// Program is the path of the "server" or "cli" in the folder that FLASHSALE_TEST_REDIS names, of Redis or of Valkey;
+// where that is not set, the name of the system's.
+func Program(part string) (string, error) {
+	folder := os.Getenv("FLASHSALE_TEST_REDIS")
+	if folder == "" {
+		return "redis-" + part, nil
+	}
+	for _, kind := range []string{"redis-", "valkey-"} {
+		if path, err := exec.LookPath(filepath.Join(folder, kind+part)); err == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("FLASHSALE_TEST_REDIS: %s has neither redis-%s nor valkey-%s", folder, part, part)
+}
+
 // Server is a redis-server of this process alone: on a unix socket in a folder of its own, storing nothing.
 type Server struct {
 	URL    string // redis+unix://...
@@ -26,13 +41,17 @@ type Server struct {
 
 // Start starts one and waits until it answers. It ends by Stop, or with this process, however that ends.
 func Start() (*Server, error) {
+	program, err := Program("server")
+	if err != nil {
+		return nil, err
+	}
 	folder, err := os.MkdirTemp("", "flashsale-go-")
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{folder: folder, Socket: filepath.Join(folder, "redis.sock"), ended: make(chan struct{})}
 	s.URL = "redis+unix://" + s.Socket
-	s.server = exec.Command("redis-server", "--port", "0", "--unixsocket", s.Socket, "--dir", folder, "--save", "")
+	s.server = exec.Command(program, "--port", "0", "--unixsocket", s.Socket, "--dir", folder, "--save", "")
 	s.server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)
 	go func() {
@@ -49,7 +68,7 @@ func Start() (*Server, error) {
 	}
 	if err != nil {
 		os.RemoveAll(folder)
-		return nil, fmt.Errorf("redis-server: %w", err)
+		return nil, fmt.Errorf("%s: %w", program, err)
 	}
 	return s, nil
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import socket
 import subprocess
 import sys
@@ -26,6 +27,17 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end, "it did not come"
         time.sleep(0.02)
+
+
+def server_program(part: str) -> str:
+    """The "server" or "cli" in the folder that FLASHSALE_TEST_REDIS names, of Redis or Valkey; unset: the system's."""
+    folder = os.environ.get("FLASHSALE_TEST_REDIS")
+    if not folder:
+        return f"redis-{part}"
+    for name in ("redis", "valkey"):
+        if os.access(f"{folder}/{name}-{part}", os.X_OK):
+            return f"{folder}/{name}-{part}"
+    raise FileNotFoundError(f"FLASHSALE_TEST_REDIS: {folder} has neither redis-{part} nor valkey-{part}")
 
 
 class Shop:
@@ -53,7 +65,7 @@ class Shop:
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("redis")
     path = folder / "redis.sock"
-    command = ["redis-server", "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", str(folder)]
+    command = [server_program("server"), "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", str(folder)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         wait_until(path.exists)

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from conftest import ITEM, Shop
+from conftest import ITEM, Shop, server_program
 
 import flashsale
 import flashsale.aio
@@ -42,7 +42,7 @@ def test_an_order_that_redis_lost_comes_back_by_the_receipt_of_a_closed_gate(sho
             order = gate.reserve(shop.sale, ITEM, buyer="ann", request="click-1", timeout=20).order
     keys = [f"fs:{{{shop.sale}}}:{key}" for key in ("meta", "buyers", "journal")]
     path = shop.url.removeprefix("redis+unix://")
-    subprocess.run(["redis-cli", "-s", path, "DEL", *keys], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([server_program("cli"), "-s", path, "DEL", *keys], check=True, stdout=subprocess.DEVNULL)
     shop.sales.reconcile(shop.sale)
     found = flashsale.StockGate(shop.pool).resolve(shop.sale, buyer="ann", request="click-1", timeout=20)
     assert order != "" and (found.outcome, found.order) == (Outcome.ALREADY_RESERVED, order)

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -62,9 +61,9 @@ struct Control {
 };
 
 /// A night of a group with its guard off: what the checker says of it.
-Report control(const Control& wanted) {
+Report control(const Control& wanted, std::uint64_t seed) {
   Plan plan;
-  plan.seed = seed_of_this_run();
+  plan.seed = seed;
   group(wanted.group).shape(plan);
   plan.lie = wanted.lie;
   plan.plant = wanted.plant;
@@ -73,12 +72,19 @@ Report control(const Control& wanted) {
   return run_night(group(wanted.group), plan, {wanted.nemesis});
 }
 
+/// On a loaded machine a night may pass whose fault harmed nobody, in which there is nothing to see: then there is
+/// another one, for a minute or two. A checker that is blind stays so.
 void is_seen(const Control& wanted, const std::vector<std::string>& invariants) {
-  const Report report = control(wanted);
-  if (!was_run(report)) return;
-  const bool seen = std::any_of(invariants.begin(), invariants.end(),
-                                [&](const std::string& invariant) { return report.verdict.has(invariant); });
-  CHECK_MESSAGE(seen, "the checker did not see it: " << told(report));
+  std::string nights;
+  const auto until = Deadline::clock::now() + std::chrono::seconds(90);
+  for (std::uint64_t seed = seed_of_this_run(); nights.empty() || Deadline::clock::now() < until; seed += 1000) {
+    const Report report = control(wanted, seed);
+    if (!was_run(report)) return;
+    for (const std::string& invariant : invariants)
+      if (report.verdict.has(invariant)) return;
+    nights += told(report) + "\n";
+  }
+  FAIL_CHECK("the checker did not see it: " << nights);
 }
 
 Nemesis named(std::string_view group_name, std::string_view name) {
@@ -301,7 +307,7 @@ TEST_SUITE("faults/history/control") {
     is_seen({"failovers",
              {"promoted behind", promote_behind_without_workers},
              "-",
-             "reserve|if not find(call('INFO', 'replication'), '\\nmaster_replid:' .. m[7] .. '\\r', 1, true) then "
+             "reserve|if not find(info, '\\nmaster_replid:' .. m[7] .. '\\r', 1, true) then "
              "return refuse('fenced') end|"},
             {"I4"});
   }
