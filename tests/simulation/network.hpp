@@ -63,8 +63,8 @@ class Network : public util::SimulatedWorld {
   /// Who answers a command that came to that node: it itself; or, where a proxy splits reads from writes, a node of its
   /// choice, for a plain read.
   std::size_t answerer(std::size_t at, const Words& words);
-  /// WAIT: how many replicas have what the node had written by `written`.
-  Reply wait(std::size_t at, std::size_t written) const;
+  /// WAIT: how many replicas have what the node had written by `written`, some milliseconds from now.
+  Reply wait(std::size_t at, std::size_t written);
   std::size_t written(std::size_t at) const { return nodes_[at]->written(); }
   /// A copy of a request that arrives later, whoever has stopped waiting for it.
   void deliver_later(std::size_t at, std::vector<Words> commands);

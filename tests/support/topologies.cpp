@@ -30,12 +30,14 @@ bool says(PrivateRedis& node, const std::vector<std::string_view>& command, std:
   return node.command(command).text.find(words) != std::string::npos;
 }
 
+/// By its id: since 7.2 the port that is said depends on whether it is asked for over TLS.
 bool serves(PrivateRedis& node, std::uint16_t slot) {
   if (!is_primary(node)) return false;
+  const std::string id = node.command({"CLUSTER", "MYID"}).text;
   const Reply slots = node.command({"CLUSTER", "SLOTS"});
   for (const Reply& range : slots.elements) {
     const bool inside = range.elements.at(0).integer <= slot && slot <= range.elements.at(1).integer;
-    if (inside && range.elements.at(2).elements.at(1).integer == node.port()) return true;
+    if (inside && range.elements.at(2).elements.at(2).text == id) return true;
   }
   return false;
 }
