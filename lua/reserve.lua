@@ -14,8 +14,8 @@
 --   body  " <stem> <request> <bytes of payload> <payload>"
 --         (list mode, whose elements strangers read: ".<index> <buyer> <item id> <quantity> <request> <payload>")
 -- A journal entry names its items once: field `i`, "<item> <item id>" of each that it sold; field `o` has the orders,
--- "<buyer><body>" one behind the other. A field an order made XADD three times as dear, and a read of it in a script thirty
--- times: Redis copies every field, and so does Lua.
+--   "<buyer><body>" one behind the other. A field an order made XADD three times as dear, and a script's read of it
+--   almost twenty times: Redis copies every field, and so does Lua.
 -- A record: "<orders> <item>=<units held>...", then per order a line
 --   "\n<request> <item> <quantity> <index> <epoch>-<seq> <state>[ <hold until ms>]"
 --   state: r reserved, c confirmed, g releasing, d released, x expiring, e expired, k dead

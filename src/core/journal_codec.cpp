@@ -98,7 +98,8 @@ bool changes_orders(EntryKind kind) {
 void read_orders(std::string_view text, const ItemNames& names, JournalEntry& entry) {
   while (!text.empty()) {
     Order order;
-    const bool reads = entry.kind == EntryKind::reserve ? read_sold(text, entry.at, names, order) : read_changed(text, order);
+    const bool reads =
+        entry.kind == EntryKind::reserve ? read_sold(text, entry.at, names, order) : read_changed(text, order);
     if (!reads) {
       entry.defect = fmt::format("its order number {} does not read", entry.orders.size() + 1);
       return;

@@ -12,8 +12,8 @@
 ///     reopen    epoch
 ///     others    state opens_ms closes_ms, as they are from then on
 /// A list element is `<order id> <buyer> <item> <quantity> <request> <payload>`.
-/// A payload is byte for byte; nothing before it holds a space. All orders of an entry are one field, since Redis and Lua
-/// copy an entry field by field: a worker that reads 1,024 orders by script costs Redis 30 us instead of 530.
+/// A payload is byte for byte; nothing before it holds a space. All orders of an entry are one field, since Redis and
+/// Lua copy an entry field by field: a worker that reads 1,024 orders by script costs Redis 30 us instead of 530.
 #pragma once
 
 #include <string_view>

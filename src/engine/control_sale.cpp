@@ -34,8 +34,8 @@ Error error_of_verdict(const ControlledSale& sale, std::string_view verdict) {
 }
 
 Result<core::SaleMeta> read_sale(const ControlledSale& sale, core::Rebuilding rebuilding) {
-  const auto read = read_at_primary(*sale.pool, sale.id,
-                                    {{"HGETALL", sale.keys.meta}, {"EXISTS", sale.keys.buyers}}, sale.deadline);
+  const auto read =
+      read_at_primary(*sale.pool, sale.id, {{"HGETALL", sale.keys.meta}, {"EXISTS", sale.keys.buyers}}, sale.deadline);
   if (!read) return unexpected(read.error());
   auto meta = core::read_meta(read->replies[0], rebuilding);
   if (meta || meta.error().code != ErrorCode::not_found) return meta;

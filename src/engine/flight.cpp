@@ -251,8 +251,8 @@ core::Step Flight::prepare(bool& ready) {
   return load_mark(ready);
 }
 
-/// Where the node had forgotten the mark, no WAIT behind it counts until it is loaded. Whoever may not load it waits for
-/// whoever may.
+/// Where the node had forgotten the mark, no WAIT behind it counts until it is loaded. Whoever may not load it waits
+/// for whoever may.
 core::Step Flight::load_mark(bool& ready) {
   ready = true;
   if (!mark_is_missing_) return core::Step::send;
@@ -275,7 +275,8 @@ bool Flight::is_current(core::SaleTerms& terms) const {
 core::Step Flight::read_terms() {
   core::SaleTerms terms(heading_.sale);
   Reply reply;
-  if (const auto step = ask(terms.keys.meta, {"HGETALL", terms.keys.meta}, reply); step != core::Step::send) return step;
+  if (const auto step = ask(terms.keys.meta, {"HGETALL", terms.keys.meta}, reply); step != core::Step::send)
+    return step;
   auto meta = core::read_meta(reply);
   if (!meta) {
     const bool lost = meta.error().code == ErrorCode::not_found && shared_.seen.has(heading_.sale);

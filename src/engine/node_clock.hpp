@@ -14,8 +14,8 @@ void note_clock(Connection& connection, std::int64_t node_ms);
 
 /// Asks the primary behind `connection` for its time once, by read.lua: a proxy may have TIME answered by a replica,
 /// whose clock is another. Afterwards `connection.clock.known`, or the round trip says why not: an error, with effect
-/// none, since what it carried changes nothing; or an error reply, for core::CallFlow, such as NOSCRIPT. `key` is one of
-/// the sale's, for proxies that want one.
+/// none, since what it carried changes nothing; or an error reply, for core::CallFlow, such as NOSCRIPT. `key` is one
+/// of the sale's, for proxies that want one.
 RoundTrip learn_clock(Connection& connection, std::string_view key, Deadline deadline);
 
 /// The same of a replica, by a plain TIME.

@@ -139,8 +139,8 @@ Result<std::vector<JournalEntry>> OrderQueue::read(SaleId sale, Position after, 
       return fail(ErrorCode::invalid_argument, fmt::format("count must be 1 to {}, is {}", kCountMax, count));
     const core::Keys keys(sale.text());
     const std::string from = "(" + to_string(after), limit = std::to_string(count);
-    const auto read = engine::read_at_primary(*pool_, sale.text(),
-                                              {{"XRANGE", keys.journal, from, "+", "COUNT", limit}}, deadline);
+    const auto read =
+        engine::read_at_primary(*pool_, sale.text(), {{"XRANGE", keys.journal, from, "+", "COUNT", limit}}, deadline);
     if (!read) return tl::unexpected<Error>(read.error());
     return core::read_entries(read->replies.back());
   });

@@ -33,8 +33,7 @@ Result<Done> in_force(Result<Done> reopened, ConnectionPool& pool, std::string_v
   const auto read = engine::read_at_primary(pool, sale, {{"HGET", keys.meta, "reopen_ms"}}, deadline);
   if (!read) return reopened;  // it is reopened all the same
   const auto reopen_ms = core::to_number<std::int64_t>(read->replies.front().text);
-  if (reopen_ms && core::is_time(*reopen_ms))
-    engine::sleep_within(milliseconds{*reopen_ms - read->now_ms}, deadline);
+  if (reopen_ms && core::is_time(*reopen_ms)) engine::sleep_within(milliseconds{*reopen_ms - read->now_ms}, deadline);
   return reopened;
 }
 
@@ -241,8 +240,7 @@ Result<Done> SaleController::reopen_accepting_loss(SaleId sale, Deadline deadlin
     if (auto defect = core::check_sale(sale.text())) return invalid(defect);
     const ControlledSale controlled(pool_, sink_, sale.text(), deadline);
     // Only this field: the rest of the sale may be in any condition now.
-    const auto read =
-        engine::read_at_primary(*pool_, sale.text(), {{"HGET", controlled.keys.meta, "queue"}}, deadline);
+    const auto read = engine::read_at_primary(*pool_, sale.text(), {{"HGET", controlled.keys.meta, "queue"}}, deadline);
     if (!read) return unexpected(read.error());
     const std::string& queue = read->replies.back().text;
     if (queue == name(QueueMode::list))

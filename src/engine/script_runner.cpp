@@ -106,8 +106,8 @@ class Driver {
   int attempts_ = 0;
 };
 
-/// Two replies tell the time: a read's, so that nobody asks for it apart; and `late`, for where the node's clock was set
-/// ahead each further try on the connection would else be late too.
+/// Two replies tell the time: a read's, so that nobody asks for it apart; and `late`, for where the node's clock was
+/// set ahead each further try on the connection would else be late too.
 void heed_time(Connection& connection, const core::Script& script, const Reply& reply) {
   const auto& fields = reply.elements;
   if (fields.size() < 3 || !core::is_time(fields[2].integer) || fields[2].integer == 0) return;
