@@ -286,6 +286,36 @@ TEST_CASE("a sale behind a splitting proxy outlives a failover that the proxy fo
   shop.finish();
 }
 
+TEST_CASE("level replicas waits for every replica of the primary, whomever a proxy lets tell how many there are") {
+  ProxyHabits habits;
+  habits.anyone_tells_state = true;
+  EndpointSetup setup(milliseconds{0}, habits);
+  const auto pool = make_pool(setup.url()).value();
+  SaleController controller(pool);
+  Sale sale{kSale};
+  sale.item(kShoe, 100, 2).queue = QueueMode::list;
+  sale.replicas = 1;  // and there are two
+  REQUIRE(controller.create(sale));
+  REQUIRE(controller.open(kSale));
+  StockGate gate(pool);
+  const auto reserve = [&](const std::string& buyer, milliseconds timeout) {
+    Call call{kSale, kShoe, BuyerId{buyer}, RequestId{"click"}};
+    call.level = Level::replicas;
+    call.timeout = timeout;
+    return gate.reserve(call);
+  };
+  const auto whole = reserve("ann", kPatient.timeout);
+  REQUIRE(whole);
+  CHECK(whole->level == Level::replicas);
+  setup.late_link->stall();
+  for (int i = 0; i < 10; ++i) {
+    const auto answer = reserve(fmt::format("b{}", i), milliseconds{300});
+    if (!answer) continue;  // a machine that had no time for it
+    CHECK(answer->outcome == Outcome::pending);
+    CHECK(answer->level == Level::primary);
+  }
+}
+
 TEST_CASE("a list behind a splitting proxy hands every order over, those of a dead consumer too") {
   EndpointSetup setup(milliseconds{80});
   const auto pool = make_pool(setup.url()).value();
