@@ -85,8 +85,9 @@ std::string Stage::url(std::size_t process) const {
   return wires_[process]->url();
 }
 
-std::shared_ptr<ConnectionPool> Stage::pool() {
-  if (proxy_) return make_pool(proxy_->url()).value();
+std::shared_ptr<ConnectionPool> Stage::pool() { return proxy_ ? make_pool(proxy_->url()).value() : direct_pool(); }
+
+std::shared_ptr<ConnectionPool> Stage::direct_pool() {
   return make_pool(plan.topology == Topology::own ? primary().url() : url(0)).value();
 }
 

@@ -225,9 +225,8 @@ bool Stage::await(const std::function<bool()>& holds) { return test::eventually(
 /// I1, now. What cannot be read now is looked at the next time.
 void Stage::look() {
   const core::Keys keys(kSale);
-  const auto direct = make_pool(plan.topology == Topology::own ? primary().url() : url(0)).value();
   auto replies =
-      engine::run_commands(*direct, Role::primary, kSale,
+      engine::run_commands(*direct_pool(), Role::primary, kSale,
                            {{"HMGET", keys.meta, "booked:1", "total:1", "booked:2", "total:2"}}, in(milliseconds{100}));
   if (replies && (*replies)[0].elements.size() == 4) {
     const auto& fields = (*replies)[0].elements;
