@@ -13,16 +13,21 @@
 namespace flashsale::bench {
 namespace {
 
-constexpr std::string_view kFence =
-    "if not find(call('INFO', 'replication'), '\\nmaster_replid:' .. m[7] .. '\\r', 1, true) then return "
-    "refuse('fenced') end\n";
+/// It asks the node for its role and for its history.
+constexpr std::string_view kFence[] = {
+    "local info = call('INFO', 'replication')\n"
+    "if not find(info, 'role:master', 1, true) then return refuse('not_primary') end\n",
+    "if not find(info, '\\nmaster_replid:' .. m[7] .. '\\r', 1, true) then return refuse('fenced') end\n"};
 constexpr std::int64_t kNever = 9'000'000'000'000;
 
 std::string unfenced() {
   std::string text(core::script("reserve").text);
-  const auto at = text.find(kFence);
-  if (at == std::string::npos) throw std::runtime_error("reserve.lua does not hold the fence as it is known here");
-  return text.erase(at, kFence.size());
+  for (const std::string_view part : kFence) {
+    const auto at = text.find(part);
+    if (at == std::string::npos) throw std::runtime_error("reserve.lua does not hold the fence as it is known here");
+    text.erase(at, part.size());
+  }
+  return text;
 }
 
 /// Microseconds that Redis has spent in EVALSHA so far.
