@@ -8,12 +8,15 @@
 --
 -- KEYS[1] fs:{S}:meta
 -- ARGV[1] nonce  [2] epoch  [3] uuid of the sale
--- Returns {nonce, verdict}: ok; stale (another epoch or sale, or none); not_primary.
+-- Returns {nonce, verdict}: ok, followed by the text of INFO replication, which tells how many replicas there are: asked
+--   for plainly a proxy may have a replica tell it, and that one has none; stale (another epoch or sale, or none);
+--   not_primary.
 -- The field `mark` of meta means nothing to anybody; it is no entry of the journal.
 -- Cost: O(1).
 local A, call = ARGV, redis.call
-if not string.find(call('INFO', 'replication'), 'role:master', 1, true) then return {A[1], 'not_primary'} end
+local info = call('INFO', 'replication')
+if not string.find(info, 'role:master', 1, true) then return {A[1], 'not_primary'} end
 local m = call('HMGET', KEYS[1], 'layout', 'epoch', 'uuid')
 if m[1] ~= '1' or m[2] ~= A[2] or m[3] ~= A[3] then return {A[1], 'stale'} end
 call('HSET', KEYS[1], 'mark', A[1])
-return {A[1], 'ok'}
+return {A[1], 'ok', info}

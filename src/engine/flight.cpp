@@ -181,7 +181,7 @@ core::Step Flight::send() {
 
 // The batch asserts orders' states to callers who want every replica to have them: one WAIT for all, in the same round
 // trip. It waits for all that was written up to this connection's own last write, which is the mark, whether or not the
-// batch wrote anything; INFO tells for how many replicas it should have.
+// batch wrote anything; the mark tells for how many replicas it should have.
 std::vector<Command> Flight::with_wait(const std::vector<Command>& batch) {
   const core::SaleTerms& terms = terms_.find(heading_.sale)->second;
   replicas_waited_for_ = std::max<std::size_t>(terms.replicas, terms.connected);
@@ -189,7 +189,6 @@ std::vector<Command> Flight::with_wait(const std::vector<Command>& batch) {
   wait_ms_ = std::to_string(std::clamp(util::ms_left(slice()) / 2, 1, kWaitMaxMs));
   return {batch.front(),
           {"EVALSHA", core::script("mark").sha1, "1", terms.keys.meta, nonce_, terms.epoch, terms.uuid},
-          {"INFO", "replication"},
           {"WAIT", wait_count_, wait_ms_}};
 }
 

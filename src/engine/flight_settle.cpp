@@ -153,17 +153,17 @@ bool Flight::is_marked() {
   const Reply& mark = replies_[1];
   mark_is_missing_ =
       mark.type == Reply::Type::error && core::sort_error_reply(mark.text) == core::ErrorReply::no_script;
-  return mark.elements.size() == 2 && mark.elements[0].text == nonce_ && mark.elements[1].text == "ok";
+  return mark.elements.size() == 3 && mark.elements[0].text == nonce_ && mark.elements[1].text == "ok";
 }
 
 // The larger of what the sale asks for, what is connected now and what was connected when the WAIT was sent: never
 // fewer because one is missing.
 bool Flight::has_waited() {
-  if (replies_.size() != 4 || !is_marked() || replies_[3].type != Reply::Type::integer) return false;
+  if (replies_.size() != 3 || !is_marked() || replies_[2].type != Reply::Type::integer) return false;
   core::SaleTerms& terms = terms_.find(heading_.sale)->second;
-  terms.connected = core::connected_replicas(replies_[2].text);
+  terms.connected = core::connected_replicas(replies_[1].elements[2].text);
   const auto needed = std::max({std::size_t{terms.replicas}, terms.connected, replicas_waited_for_});
-  return replies_[3].integer >= static_cast<std::int64_t>(needed);
+  return replies_[2].integer >= static_cast<std::int64_t>(needed);
 }
 
 Level Flight::wanted(const Request& request) const {

@@ -50,7 +50,7 @@ class Wire : public Connection {
   Reply serve(const Words& command) {
     if (command[0] == "WAIT") return network_.wait(node_, last_write_);
     const std::size_t before = network_.written(node_);
-    Reply reply = network_.serve(node_, command);
+    Reply reply = network_.serve(network_.answerer(node_, command), command);
     if (network_.written(node_) != before) last_write_ = network_.written(node_);
     return reply;
   }
@@ -92,6 +92,7 @@ Network::Network(std::uint64_t seed, const ScriptTexts& scripts, const Faults& f
     : random_(seed), faults_(faults), up_(3, true) {
   for (int i = 0; i < 3; ++i) nodes_.push_back(std::make_unique<Node>(lua_, scripts, fresh_id()));
   nodes_[0]->promote(fresh_id());
+  if (faults_.split) anyone_tells_state_ = below(2) == 0;
   for (std::size_t i = 1; i < 3; ++i) nodes_[i]->follow(*nodes_[0], SIZE_MAX);
 }
 
@@ -130,6 +131,15 @@ Reply Network::serve(std::size_t at, const Words& words) {
   return reply;
 }
 
+std::size_t Network::answerer(std::size_t at, const Words& words) {
+  const bool is_state = words[0] == "INFO" || words[0] == "TIME";
+  const bool is_read = Keyspace::knows(words[0]) && !Keyspace::writes(words[0]);
+  if (!faults_.split || !(is_state ? anyone_tells_state_ : is_read)) return at;
+  const std::size_t chosen = below(3) == 0 ? at : replica_at();
+  ++seen[nodes_[chosen]->written() < primary().written() ? "read of the past" : "read through a proxy"];
+  return chosen;
+}
+
 void Network::deliver_later(std::size_t at, std::vector<Words> commands) {
   const std::uint64_t most_ms = below(2) == 0 ? 1200 : 100;  // that it is too late for most callers, or for few
   late_.push_back({now_ms_ + 1 + static_cast<std::int64_t>(below(most_ms)), at, std::move(commands)});
@@ -165,7 +175,7 @@ void Network::sleep_until(std::chrono::steady_clock::time_point wake) {
 void Network::replicate() {
   for (std::size_t i = 0; i < nodes_.size(); ++i)
     if (i != primary_ && i != zombie_ && up_[i] && (healed_ || now_ms_ >= frozen_until_ms_[i]))
-      nodes_[i]->follow(primary(), faults_.lag && !healed_ ? below(4) : SIZE_MAX);
+      nodes_[i]->follow(primary(), (faults_.lag || faults_.split) && !healed_ ? below(4) : SIZE_MAX);
 }
 
 void Network::fail_over() {

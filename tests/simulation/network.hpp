@@ -37,6 +37,7 @@ struct Faults {
   bool clock = false;     // a node's clock is set
   bool crash = false;     // workers and controllers are killed
   bool database = false;  // commits that fail, or happen unheard
+  bool split = false;     // all go through a proxy that has plain reads answered by replicas, which are late
 };
 
 class Network : public util::SimulatedWorld {
@@ -59,6 +60,9 @@ class Network : public util::SimulatedWorld {
   std::size_t replica_at() { return (primary_ + 1 + below(nodes_.size() - 1)) % nodes_.size(); }
   bool is_up(std::size_t at) const { return up_[at]; }
   Reply serve(std::size_t at, const Words& words);
+  /// Who answers a command that came to that node: it itself; or, where a proxy splits reads from writes, a node of its
+  /// choice, for a plain read.
+  std::size_t answerer(std::size_t at, const Words& words);
   /// WAIT: how many replicas have what the node had written by `written`, some milliseconds from now.
   Reply wait(std::size_t at, std::size_t written);
   std::size_t written(std::size_t at) const { return nodes_[at]->written(); }
@@ -97,6 +101,7 @@ class Network : public util::SimulatedWorld {
 
   util::Random random_;
   const Faults faults_;
+  bool anyone_tells_state_ = false;  // whether such a proxy takes INFO and TIME for reads
   LuaHost lua_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<bool> up_;

@@ -5,6 +5,11 @@
 #include "core/scripts.hpp"
 
 namespace flashsale::simulation {
+namespace {
+
+constexpr char kReadOnly[] = "READONLY You can't write against a read only replica.";
+
+}  // namespace
 
 void Node::apply(Keyspace& data, const Writes& writes) {
   data.refuse_next_xadd(false);  // what has been written is refused nowhere
@@ -32,9 +37,12 @@ Reply Node::evaluate(const Words& words, std::int64_t now_ms) {
   if (known_.count(words[1]) == 0 || script == scripts_.end())
     return error("NOSCRIPT No matching script. Please use EVAL.");
   const std::string& source = script->second;
-  const bool may_write = source.substr(0, source.find('\n')).find("no-writes") == std::string::npos;
-  if (may_write && !is_primary_) return error("READONLY You can't write against a read only replica.");
-  if (may_write && !refusal_.empty()) return error(refusal_);
+  const std::string first = source.substr(0, source.find('\n'));
+  const bool may_write = first.find("no-writes") == std::string::npos;
+  // One without `#!lua` is refused nowhere as a whole: only what it writes is.
+  const bool is_judged_whole = first.substr(0, 2) == "#!";
+  if (is_judged_whole && may_write && !is_primary_) return error(kReadOnly);
+  if (is_judged_whole && may_write && !refusal_.empty()) return error(refusal_);
   const auto key_count = static_cast<std::ptrdiff_t>(std::stoul(words.at(2)));
   const Words keys(words.begin() + 3, words.begin() + 3 + key_count);
   const Words arguments(words.begin() + 3 + key_count, words.end());
@@ -42,6 +50,8 @@ Reply Node::evaluate(const Words& words, std::int64_t now_ms) {
   Reply reply = lua_.run(source, keys, arguments, [&](const Words& command) {
     if (!may_write && Keyspace::writes(command[0]))
       return error("ERR Write commands are not allowed from read-only scripts.");
+    if (Keyspace::writes(command[0]) && !is_primary_) return error(kReadOnly);
+    if (Keyspace::writes(command[0]) && !refusal_.empty()) return error(refusal_);
     return plain(command, now_ms, &writes);
   });
   if (!writes.empty()) history_.push_back(std::move(writes));
@@ -67,7 +77,7 @@ Reply Node::serve(const Words& words, std::int64_t now_ms) {
   if (words[0] == "PING") return text(words.size() > 1 ? words[1] : "PONG");
   if (words[0] == "ROLE") return array({text(is_primary_ ? "master" : "slave")});
   if (Keyspace::writes(words[0])) {
-    if (!is_primary_) return error("READONLY You can't write against a read only replica.");
+    if (!is_primary_) return error(kReadOnly);
     if (!refusal_.empty()) return error(refusal_);
   }
   Writes writes;

@@ -54,6 +54,7 @@ TEST_CASE("no seed of the simulation oversells, loses, doubles or wrongly refuse
                              "receipts lost",
                              "gate killed",
                              "told by all replicas",
+                             "read of the past",
                              "writes refused",
                              "XADD refused",
                              "scripts flushed",

@@ -20,7 +20,8 @@ namespace flashsale::simulation {
 namespace {
 
 constexpr milliseconds kActTimeout{400};
-Faults draw_faults(util::Random& random, std::string_view only) {
+
+Faults draw_faults(util::Random& random, std::uint64_t seed, std::string_view only) {
   Faults faults;
   const std::pair<std::string_view, bool*> kinds[] = {
       {"wire", &faults.wire},       {"lag", &faults.lag},       {"zombie", &faults.zombie},
@@ -30,13 +31,15 @@ Faults draw_faults(util::Random& random, std::string_view only) {
     *is_on = random.below(5) < 2;
     if (!only.empty()) *is_on = only.find(name) != std::string_view::npos;
   }
+  // Drawn apart, so that each seed has what it had before there was this kind.
+  faults.split = only.empty() ? util::Random(seed + 0x51).below(5) < 2 : only.find("split") != std::string_view::npos;
   return faults;
 }
 
 class World {
  public:
   World(std::uint64_t seed, const ScriptTexts& scripts, std::string_view only)
-      : setup_(seed ^ 0x9e3779b97f4a7c15ULL), network_(seed, scripts, draw_faults(setup_, only)) {
+      : setup_(seed ^ 0x9e3779b97f4a7c15ULL), network_(seed, scripts, draw_faults(setup_, seed, only)) {
     util::simulated_world() = &network_;
     hold_ = setup_.below(2) == 0 ? milliseconds(0) : milliseconds(100 + setup_.below(900));
     buyers_ = 4 + setup_.below(12);

@@ -1,7 +1,6 @@
 #include "support/scripted_server.hpp"
 
 #include <fmt/format.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -9,52 +8,17 @@
 #include <atomic>
 #include <map>
 #include <mutex>
-#include <optional>
 #include <stdexcept>
 #include <thread>
 
+#include "support/wire_end.hpp"
+
 namespace flashsale::test {
-namespace {
-
-/// Takes one whole command off the front of `bytes`.
-std::optional<std::vector<std::string>> take_command(std::string& bytes) {
-  std::size_t at = 0;
-  const auto number = [&](char kind) -> std::optional<std::size_t> {
-    const auto end = bytes.find("\r\n", at);
-    if (end == std::string::npos) return std::nullopt;
-    if (bytes[at] != kind) throw std::runtime_error("scripted server: no RESP");
-    const auto value = std::stoul(bytes.substr(at + 1, end - at - 1));
-    at = end + 2;
-    return value;
-  };
-  const auto count = number('*');
-  if (!count) return std::nullopt;
-  std::vector<std::string> command;
-  for (std::size_t i = 0; i < *count; ++i) {
-    const auto size = number('$');
-    if (!size || bytes.size() < at + *size + 2) return std::nullopt;
-    command.push_back(bytes.substr(at, *size));
-    at += *size + 2;
-  }
-  bytes.erase(0, at);
-  return command;
-}
-
-}  // namespace
-
 class ScriptedServer::Body {
  public:
   explicit Body(Answer answer) : answer_(std::move(answer)) {
-    listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(address);
-    auto* const any = reinterpret_cast<sockaddr*>(&address);
-    if (bind(listener_, any, size) != 0 || listen(listener_, 16) != 0 || getsockname(listener_, any, &size) != 0 ||
-        pipe(bell_) != 0)
-      throw std::runtime_error("scripted server: no port");
-    port = ntohs(address.sin_port);
+    listener_ = listen_on_loopback(0, port);
+    if (listener_ < 0 || pipe(bell_) != 0) throw std::runtime_error("scripted server: no port");
     thread_ = std::thread([this] { serve(); });
   }
   ~Body() {
@@ -94,12 +58,13 @@ class ScriptedServer::Body {
       return;
     }
     clients_[fd].append(chunk, static_cast<std::size_t>(got));
-    while (const auto command = take_command(clients_[fd])) {
+    while (const auto command = command_at_front(clients_[fd])) {
+      clients_[fd].erase(0, command->bytes);
       {
         const std::lock_guard<std::mutex> lock(mutex_);
-        heard_.push_back(command->at(0));
+        heard_.push_back(command->words.at(0));
       }
-      const std::string bytes = answer_(*command);
+      const std::string bytes = answer_(command->words);
       send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     }
   }

@@ -263,4 +263,32 @@ void ClusterSetup::move_slot(std::uint16_t slot) {
       node->command({"CLUSTER", "SETSLOT", number, "NODE", to_id});
 }
 
+EndpointSetup::EndpointSetup(milliseconds late, ProxyHabits habits) {
+  for (int i = 0; i < 3; ++i) servers.push_back(quick_server({}));
+  servers[1]->replica_of(*servers[0]);
+  late_link = std::make_unique<WireProxy>(address_of(*servers[0]), Tcp::yes);
+  late_link->delay_replies(late);
+  servers[2]->command({"REPLICAOF", "127.0.0.1", std::to_string(late_link->port())});
+  servers[2]->wait_linked();
+  proxy = std::make_unique<SplittingProxy>(roles(), habits);
+}
+
+SplittingProxy::Servers EndpointSetup::roles() const {
+  SplittingProxy::Servers now{address_of(*servers[primary_]), {}};
+  for (std::size_t i = 0; i < servers.size(); ++i)
+    if (i != primary_) now.replicas.push_back(address_of(*servers[i]));
+  return now;
+}
+
+void EndpointSetup::fail_over() {
+  const std::size_t next = 1 - primary_;
+  primary().command({"FAILOVER", "TO", "127.0.0.1", std::to_string(servers[next]->port()), "TIMEOUT", "20000"});
+  must(eventually([&] { return is_primary(*servers[next]); }, kPatience), "no failover by command");
+  primary_ = next;
+  proxy->repoint(roles());
+  late_link->redirect(address_of(primary()));
+  for (std::size_t i = 0; i < servers.size(); ++i)
+    if (i != primary_) servers[i]->wait_linked();
+}
+
 }  // namespace flashsale::test

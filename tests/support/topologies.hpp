@@ -1,4 +1,4 @@
-/// Whole topologies of private servers: a primary with replicas and sentinels, and a cluster.
+/// Whole topologies of private servers: a primary with replicas and sentinels, a cluster, an endpoint with a proxy.
 #pragma once
 
 #include <memory>
@@ -7,6 +7,8 @@
 
 #include "support/certificates.hpp"
 #include "support/private_redis.hpp"
+#include "support/splitting_proxy.hpp"
+#include "support/wire_proxy.hpp"
 
 namespace flashsale::test {
 
@@ -86,6 +88,27 @@ class ClusterSetup {
 
  private:
   const Transport transport_;
+};
+
+/// A primary and two replicas, one of them late, behind one address whose proxy sends reads to the replicas.
+class EndpointSetup {
+ public:
+  /// `late`: how much later the second replica hears of everything.
+  explicit EndpointSetup(milliseconds late, ProxyHabits habits = {});
+
+  std::string url() const { return proxy->url(); }  ///< redis://
+  PrivateRedis& primary() { return *servers[primary_]; }
+  /// Makes the first replica the primary, by command; the proxy follows it.
+  void fail_over();
+
+  std::vector<std::unique_ptr<PrivateRedis>> servers;
+  std::unique_ptr<WireProxy> late_link;  ///< from the primary to the last of them
+  std::unique_ptr<SplittingProxy> proxy;
+
+ private:
+  SplittingProxy::Servers roles() const;
+
+  std::size_t primary_ = 0;
 };
 
 /// `host:port` of a server.

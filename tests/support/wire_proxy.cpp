@@ -1,7 +1,5 @@
 #include "support/wire_proxy.hpp"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -11,6 +9,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <filesystem>
 #include <limits>
 #include <mutex>
@@ -20,6 +19,7 @@
 
 #include "redis/socket.hpp"
 #include "redis/url.hpp"
+#include "support/wire_end.hpp"
 #include "util/event_fd.hpp"
 
 namespace flashsale::test {
@@ -33,11 +33,18 @@ redis::Node upstream_node(const std::string& text) {
   return redis::parse_url(url).value().nodes.at(0);
 }
 
+/// Bytes from Redis, and when they are carried on.
+struct Piece {
+  Deadline due;
+  std::string bytes;
+};
+
 struct Pair {
   redis::Socket client;
   redis::Socket server;
   std::string to_server;
   std::string to_client;
+  std::deque<Piece> late;  // on its way to `to_client`
   bool dead = false;
 };
 
@@ -48,7 +55,8 @@ class WireProxy::Body {
   Body(const std::string& upstream, Tcp tcp) : upstream_(upstream_node(upstream)) {
     dir_ = (std::filesystem::temp_directory_path() / "flashsale-proxy-XXXXXX").string();
     if (mkdtemp(dir_.data()) == nullptr || !wake_.open()) throw std::runtime_error("wire proxy: no folder");
-    if (!(tcp == Tcp::no ? listen_here() : listen_on_loopback())) throw std::runtime_error("wire proxy: cannot listen");
+    if (tcp == Tcp::yes) listener_ = listen_on_loopback(SOCK_NONBLOCK, port_);
+    if (!(tcp == Tcp::no ? listen_here() : listener_ >= 0)) throw std::runtime_error("wire proxy: cannot listen");
     thread_ = std::thread([this] { run(); });
   }
 
@@ -95,6 +103,7 @@ class WireProxy::Body {
   bool duplicating_ = false;
   bool replacing_ = false;
   std::string replacement_;
+  milliseconds late_{0};
   std::size_t requests_left_ = kUnlimited;
   std::size_t replies_left_ = kUnlimited;
   std::uint64_t accepted_ = 0;
@@ -109,34 +118,22 @@ class WireProxy::Body {
     sockaddr_un name{};
     name.sun_family = AF_UNIX;
     std::strncpy(name.sun_path, path().c_str(), sizeof(name.sun_path) - 1);
-    return listen_at(AF_UNIX, reinterpret_cast<sockaddr*>(&name), sizeof(name));
-  }
-
-  bool listen_on_loopback() {
-    sockaddr_in name{};
-    socklen_t size = sizeof(name);
-    name.sin_family = AF_INET;
-    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    auto* const any = reinterpret_cast<sockaddr*>(&name);
-    if (!listen_at(AF_INET, any, size) || getsockname(listener_, any, &size) != 0) return false;
-    port_ = ntohs(name.sin_port);
-    return true;
-  }
-
-  bool listen_at(int family, const sockaddr* name, socklen_t size) {
-    listener_ = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    return listener_ >= 0 && bind(listener_, name, size) == 0 && listen(listener_, 128) == 0;
+    listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return listener_ >= 0 && bind(listener_, reinterpret_cast<const sockaddr*>(&name), sizeof(name)) == 0 &&
+           listen(listener_, 128) == 0;
   }
 
   void run() {
     for (;;) {
       std::vector<pollfd> entries;
+      int patience = -1;
       {
         std::lock_guard lock(mutex_);
         if (stopping_) return;
         entries = wanted();
+        patience = patience_ms();
       }
-      poll(entries.data(), entries.size(), -1);
+      poll(entries.data(), entries.size(), patience);
       wake_.lower();
       std::lock_guard lock(mutex_);
       if (!stalled_) carry_all();
@@ -176,23 +173,35 @@ class WireProxy::Body {
       give(pair.server, pair.to_server, requests_left_, request_bytes_, pair);
       if (pair.dead) continue;
       const std::size_t before = pair.to_client.size();
-      take(pair.server, pair.to_client, pair);
+      take_late(pair);
       disturb(pair.to_client, before);
       give(pair.client, pair.to_client, replies_left_, reply_bytes_, pair);
     }
     remove_dead();
   }
 
-  void take(redis::Socket& from, std::string& into, Pair& pair) {
-    char chunk[65536];
-    while (into.size() < kHeldMax) {
-      const auto moved = from.receive(chunk, sizeof(chunk));
-      if (moved.bytes == 0) {
-        pair.dead |= moved.error != EAGAIN;
-        return;
-      }
-      into.append(chunk, moved.bytes);
-    }
+  void take(redis::Socket& from, std::string& into, Pair& pair) { pair.dead |= !take_from(from, into, kHeldMax); }
+
+  /// What comes from Redis goes on when it is due. A piece is never due before the one that it follows.
+  void take_late(Pair& pair) {
+    std::string bytes;
+    take(pair.server, bytes, pair);
+    const auto now = Deadline::clock::now();
+    Deadline due = now + late_;
+    if (!pair.late.empty()) due = std::max(due, pair.late.back().due);
+    if (!bytes.empty()) pair.late.push_back({due, std::move(bytes)});
+    for (; !pair.late.empty() && pair.late.front().due <= now; pair.late.pop_front())
+      pair.to_client += pair.late.front().bytes;
+  }
+
+  /// Until the next piece is due; for ever where there is none.
+  int patience_ms() const {
+    Deadline next = Deadline::max();
+    for (const Pair& pair : pairs_)
+      if (!stalled_ && !pair.late.empty()) next = std::min(next, pair.late.front().due);
+    if (next == Deadline::max()) return -1;
+    const auto left = std::chrono::ceil<milliseconds>(next - Deadline::clock::now()).count();
+    return static_cast<int>(std::max<std::int64_t>(left, 0));
   }
 
   void disturb(std::string& held, std::size_t before) {
@@ -248,6 +257,9 @@ void WireProxy::redirect(std::string upstream) {
 }
 void WireProxy::pass() {
   body_->change([this] { body_->reset(); });
+}
+void WireProxy::delay_replies(milliseconds late) {
+  body_->change([&] { body_->late_ = late; });
 }
 void WireProxy::cut_requests_after(std::size_t bytes) {
   body_->change([&] { body_->requests_left_ = bytes; });

@@ -1,4 +1,5 @@
-/// A proxy between a client and Redis that breaks the conversation at an exact byte. Nothing in it depends on time.
+/// A proxy between a client and Redis that breaks the conversation at an exact byte. Nothing in it depends on time, but
+/// for what `delay_replies` holds back.
 #pragma once
 
 #include <cstddef>
@@ -27,7 +28,7 @@ class WireProxy {
   void redirect(std::string upstream);  ///< close every connection; new ones go there
   void lead_to(std::string upstream);   ///< new connections go there, the others stay: a name that moved
 
-  void pass();                                 ///< carry everything; ends every other mode
+  void pass();                                 ///< carry everything; ends every other mode but a delay
   void cut_requests_after(std::size_t bytes);  ///< carry so many more bytes to Redis, then close both sides
   void cut_replies_after(std::size_t bytes);   ///< carry so many more bytes to the client, then close both sides
   void cut_now();                              ///< close every connection; new ones are carried
@@ -35,6 +36,8 @@ class WireProxy {
   void duplicate_next_reply();                 ///< the next piece from Redis reaches the client twice
   void replace_next_reply(std::string bytes);  ///< the next piece from Redis is thrown away, these go instead
   void split_bytes();                          ///< to both sides one byte at a time, each in a write of its own
+
+  void delay_replies(milliseconds late);  ///< what comes from Redis reaches the client so much later; 0: at once
 
   std::uint64_t accepted() const;        ///< connections so far
   std::uint64_t disturbed() const;       ///< connections cut and replies duplicated or replaced so far

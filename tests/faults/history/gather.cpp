@@ -33,8 +33,8 @@ void Stage::gather() {
 
 void Stage::gather_redis() {
   const core::Keys keys(kSale);
-  auto replies = engine::run_commands(*pool(), Role::primary, kSale, {{"HGETALL", keys.meta}, {"HGETALL", keys.buyers}},
-                                      test::soon());
+  auto replies = engine::run_commands(*direct_pool(), Role::primary, kSale,
+                                      {{"HGETALL", keys.meta}, {"HGETALL", keys.buyers}}, test::soon());
   if (!replies) return complain("I13 Redis cannot be read: " + to_string(replies.error()));
   const auto found = core::read_meta((*replies)[0], core::Rebuilding::read);
   if (!found) return complain("I7 Redis has no sale: " + to_string(found.error()));
@@ -51,7 +51,7 @@ void Stage::gather_redis() {
 
 /// From the watermark's own entry on, which settle keeps: each entry follows the one before it.
 void Stage::gather_journal() {
-  const auto entries = OrderQueue(pool()).read(SaleId{kSale}, Position{}, 10'000, test::soon());
+  const auto entries = OrderQueue(direct_pool()).read(SaleId{kSale}, Position{}, 10'000, test::soon());
   if (!entries) return complain("I13 the journal cannot be read: " + to_string(entries.error()));
   const JournalEntry* before = nullptr;
   for (const JournalEntry& entry : *entries) {

@@ -11,7 +11,7 @@ const std::vector<Group>& groups() {
       processes(), redis_always(),      redis_everysec(), redis_cut(), redis_forgetful(), failovers(),
       zombies(),   partitions(),        minorities(),     wires(),     servers(),         deletions(),
       disks(),     disks_of_postgres(), databases(),      clocks(),    sentinels(),       zombies_of_sentinels(),
-      clusters()};
+      clusters(),  behind_proxy()};
   return all;
 }
 

@@ -50,6 +50,7 @@ Group clocks();
 Group sentinels();
 Group zombies_of_sentinels();
 Group clusters();
+Group behind_proxy();
 
 /// A night that has been.
 struct Report {

@@ -265,6 +265,10 @@ TEST_SUITE("faults/history") {
     for (const char* name : {"sentinels", "zombies of sentinels", "cluster"}) survives(name);
   }
 
+  TEST_CASE("a proxy that reads from a late replica, under faults of Redis and of processes, breaks no promise") {
+    survives("behind a proxy");
+  }
+
   TEST_CASE("networks that part, both ways and one way, break no promise of the level") {
     for (const char* name : {"partitions", "minorities"}) survives(name);
   }
@@ -315,6 +319,7 @@ TEST_SUITE("faults/history/control") {
     is_seen({"PostgreSQL's disk", {"all forgotten", forget_while_the_disk_is_full}, "level"}, {"I2", "I6"});
     is_seen({"minorities", named("minorities", "primary in the minority"), "level"}, {"I2", "I6"});
     is_seen({"zombies", {"promoted behind", lose_without_workers}, "level"}, {"I2", "I6"});
+    is_seen({"behind a proxy", {"promoted behind", lose_without_workers}, "level"}, {"I2", "I6"});
     is_seen({"redis that keeps nothing", {"all forgotten", forget_without_workers}, "level"}, {"I2", "I6"});
     for (const char* name : {"sentinels", "zombies of sentinels"})
       is_seen({name, {"promoted behind", lose_under_sentinels}, "level"}, {"I2", "I6"});

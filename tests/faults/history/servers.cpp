@@ -50,6 +50,22 @@ void Stage::start_nodes() {
   }
   if (plan.own_network) connect_nodes(nodes_[0]->pid(), nodes_[1]->pid());
   if (plan.replica) follow(1);
+  if (plan.proxied) start_proxy();
+}
+
+/// Both nodes are read, at random: the past and the present in turns.
+void Stage::start_proxy() {
+  constexpr int kLateMs[] = {0, 20, 80, 200};
+  for (auto& link : links_) link->delay_replies(milliseconds{kLateMs[plan.seed % 4]});
+  test::ProxyHabits habits;
+  habits.seed = plan.seed;
+  habits.primary_reads_too = true;
+  habits.anyone_tells_state = roll(2) == 0;
+  proxy_ = std::make_unique<test::SplittingProxy>(split_servers(), habits);
+}
+
+test::SplittingProxy::Servers Stage::split_servers() const {
+  return {test::address_of(*nodes_[primary_]), {test::address_of(*nodes_[1 - primary_])}};
 }
 
 test::PrivateRedis& Stage::primary() {
@@ -69,11 +85,14 @@ std::string Stage::url(std::size_t process) const {
   return wires_[process]->url();
 }
 
-std::shared_ptr<ConnectionPool> Stage::pool() {
+std::shared_ptr<ConnectionPool> Stage::pool() { return proxy_ ? make_pool(proxy_->url()).value() : direct_pool(); }
+
+std::shared_ptr<ConnectionPool> Stage::direct_pool() {
   return make_pool(plan.topology == Topology::own ? primary().url() : url(0)).value();
 }
 
 std::string Stage::upstream(std::size_t node) const {
+  if (proxy_) return proxy_->address();
   return plan.own_network ? fmt::format("{}:6379", address_of_node(node)) : nodes_[node]->socket_path();
 }
 
@@ -88,13 +107,15 @@ void Stage::follow(std::size_t node) {
 void Stage::promote(const std::vector<std::size_t>& left_behind) {
   replica().command({"REPLICAOF", "NO", "ONE"});
   primary_ = 1 - primary_;
+  if (proxy_) return proxy_->repoint(split_servers());
   for (std::size_t i = 0; i < wires_.size(); ++i)
     if (std::find(left_behind.begin(), left_behind.end(), i) == left_behind.end())
       wires_[i]->redirect(upstream(primary_));
 }
 
 void Stage::reunite() {
-  for (auto& wire : wires_) wire->redirect(upstream(primary_));
+  for (auto& wire : wires_)
+    if (!proxy_) wire->redirect(upstream(primary_));
   if (replica().pid() < 0) replica().start();
   follow(1 - primary_);
 }

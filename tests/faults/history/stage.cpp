@@ -226,7 +226,7 @@ bool Stage::await(const std::function<bool()>& holds) { return test::eventually(
 void Stage::look() {
   const core::Keys keys(kSale);
   auto replies =
-      engine::run_commands(*pool(), Role::primary, kSale,
+      engine::run_commands(*direct_pool(), Role::primary, kSale,
                            {{"HMGET", keys.meta, "booked:1", "total:1", "booked:2", "total:2"}}, in(milliseconds{100}));
   if (replies && (*replies)[0].elements.size() == 4) {
     const auto& fields = (*replies)[0].elements;

@@ -15,6 +15,7 @@
 #include "support/private_postgres.hpp"
 #include "support/private_redis.hpp"
 #include "support/process.hpp"
+#include "support/splitting_proxy.hpp"
 #include "support/topologies.hpp"
 #include "support/wire_proxy.hpp"
 
@@ -29,6 +30,7 @@ struct Plan {
   std::string fsync = "always";  ///< Redis' appendfsync; "none": it keeps nothing
   Topology topology = Topology::own;
   bool replica = false;        ///< one that follows
+  bool proxied = false;        ///< everybody comes through one that splits reads from writes; the replica is late
   bool own_network = false;    ///< each Redis in a network namespace of its own; see run_apart
   bool small_disks = false;    ///< Redis' and the database's files on tmpfs of a few MiB; see run_apart
   bool shifted_clock = false;  ///< Redis' clock can be set
@@ -126,10 +128,13 @@ class Stage {
   std::uint32_t replicas() const;
   void heal_servers();
   std::shared_ptr<ConnectionPool> pool();
+  std::shared_ptr<ConnectionPool> direct_pool();  // past the proxy: for whoever judges
   void start_nodes();
   void create_sale();
   void start_client(std::size_t i);
   void follow(std::size_t node);
+  void start_proxy();
+  test::SplittingProxy::Servers split_servers() const;
   void insist(const std::string& what, const std::function<Result<Done>(SaleController&)>& act);
   void look();
   void complain(std::string what) { night.complaints.push_back(std::move(what)); }
@@ -155,6 +160,7 @@ class Stage {
   std::unique_ptr<test::PrivateRedis> nodes_[2];
   std::unique_ptr<test::WireProxy> links_[2];
   std::size_t primary_ = 0;
+  std::unique_ptr<test::SplittingProxy> proxy_;
   std::vector<std::unique_ptr<test::WireProxy>> wires_;
   std::vector<std::unique_ptr<test::Process>> clients_, workers_;
   std::vector<std::string> histories_;
