@@ -250,7 +250,7 @@ class SplittingProxy::Body {
   void count(const std::vector<std::string>& words, const std::vector<std::size_t>& servers) {
     const bool is_written = std::find(servers.begin(), servers.end(), kPrimary) != servers.end();
     if (is_written) ++writes;
-    if (!is_written && !servers.empty()) ++reads[in_capitals(words[0])];
+    if (!is_written && !servers.empty()) ++reads[in_capitals(words[0]) + (words.size() > 1 ? " " + words[1] : "")];
   }
 
   /// The oldest command's reply, once everybody who was asked has answered it.

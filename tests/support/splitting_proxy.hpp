@@ -44,7 +44,7 @@ class SplittingProxy {
   /// As after a failover: clients that wait for nothing keep their connections and are told nothing.
   void repoint(Servers servers);
 
-  /// How often each command was sent to a replica so far, by its name in capitals.
+  /// How often each command was sent to a replica so far, by its name in capitals and, behind a space, its second word.
   std::map<std::string, std::uint64_t> reads() const;
   std::uint64_t writes() const;  ///< commands sent to the primary so far
 
