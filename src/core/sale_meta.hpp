@@ -43,6 +43,9 @@ bool is_history(std::string_view info, std::string_view hist);
 /// How many replicas the INFO replication text says are connected.
 std::size_t connected_replicas(std::string_view info);
 
+/// How many replicas the INFO replication text says are in step and have acknowledged `offset` or more.
+std::size_t replicas_with(std::string_view info, std::uint64_t offset);
+
 /// One field of an INFO text; empty if it is not there.
 std::string_view info_field(std::string_view info, std::string_view field);
 

@@ -90,7 +90,7 @@ class Network : public util::SimulatedWorld {
  private:
   std::string fresh_id();
   void replicate();
-  std::size_t replicas_with(std::size_t at, std::size_t written) const;
+  std::vector<std::size_t> acknowledged(std::size_t at) const;
   void fail_over();
   void end_zombie();
   void freeze();

@@ -17,8 +17,12 @@ void Node::apply(Keyspace& data, const Writes& writes) {
 }
 
 std::string Node::replication() const {
+  std::string lines;
+  for (std::size_t i = 0; i < replicas_.size(); ++i)
+    lines += "\r\nslave" + std::to_string(i) +
+             ":ip=10.0.0.1,port=6379,state=online,offset=" + std::to_string(replicas_[i]) + ",lag=0";
   return std::string("# Replication\r\nrole:") + (is_primary_ ? "master" : "slave") +
-         "\r\nconnected_slaves:" + std::to_string(replicas_) +
+         "\r\nconnected_slaves:" + std::to_string(replicas_.size()) + lines +
          "\r\nmaster_failover_state:no-failover\r\nmaster_replid:" + id_ + "\r\nmaster_replid2:" + id_before_ +
          "\r\nmaster_repl_offset:" + std::to_string(history_.size()) + "\r\n";
 }

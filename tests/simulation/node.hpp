@@ -46,8 +46,8 @@ class Node {
   void flush();
   /// Removes one key as an eviction would.
   void evict(const std::string& key);
-  /// How many replicas INFO tells of.
-  void see_replicas(std::size_t count) { replicas_ = count; }
+  /// What each replica that INFO tells of has acknowledged.
+  void see_replicas(std::vector<std::size_t> written) { replicas_ = std::move(written); }
   /// Refuses writes with this error, as for memory or missing replicas; empty: accepts them.
   void refuse_writes(std::string why) { refusal_ = std::move(why); }
 
@@ -61,7 +61,7 @@ class Node {
   const ScriptTexts& scripts_;
   std::string id_, id_before_ = std::string(40, '0');
   bool is_primary_ = false;
-  std::size_t replicas_ = 0;
+  std::vector<std::size_t> replicas_;
   std::string refusal_;
   Keyspace data_;
   History history_;
