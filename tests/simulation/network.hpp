@@ -57,6 +57,7 @@ class Network : public util::SimulatedWorld {
   const Node& primary() const { return *nodes_[primary_]; }
   std::size_t primary_at() const { return primary_; }
   std::size_t replica_at() { return (primary_ + 1 + below(nodes_.size() - 1)) % nodes_.size(); }
+  bool are_replicas_writable() const { return are_replicas_writable_; }
   bool is_up(std::size_t at) const { return up_[at]; }
   Reply serve(std::size_t at, const Words& words);
   /// WAIT: how many replicas have what the node had written by `written`, some milliseconds from now.
@@ -97,6 +98,7 @@ class Network : public util::SimulatedWorld {
 
   util::Random random_;
   const Faults faults_;
+  const bool are_replicas_writable_;
   LuaHost lua_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<bool> up_;

@@ -33,7 +33,7 @@ Reply Node::evaluate(const Words& words, std::int64_t now_ms) {
     return error("NOSCRIPT No matching script. Please use EVAL.");
   const std::string& source = script->second;
   const bool may_write = source.substr(0, source.find('\n')).find("no-writes") == std::string::npos;
-  if (may_write && !is_primary_) return error("READONLY You can't write against a read only replica.");
+  if (may_write && !is_primary_ && !is_writable_) return error("READONLY You can't write against a read only replica.");
   if (may_write && !refusal_.empty()) return error(refusal_);
   const auto key_count = static_cast<std::ptrdiff_t>(std::stoul(words.at(2)));
   const Words keys(words.begin() + 3, words.begin() + 3 + key_count);
@@ -44,7 +44,7 @@ Reply Node::evaluate(const Words& words, std::int64_t now_ms) {
       return error("ERR Write commands are not allowed from read-only scripts.");
     return plain(command, now_ms, &writes);
   });
-  if (!writes.empty()) history_.push_back(std::move(writes));
+  if (!writes.empty() && is_primary_) history_.push_back(std::move(writes));
   return reply;
 }
 
