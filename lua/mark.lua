@@ -1,10 +1,10 @@
 #!lua
 -- mark.lua: writes a little, for the WAIT behind it. PROTOCOL section 6.
 --
--- Since Redis 7.2, and in Valkey, a WAIT waits for the last write of its own connection, no longer for its last command.
--- Behind a batch that wrote nothing, since it found what it or another had written before, it passes at once, whatever
--- the replicas lack. So at level `replicas` this goes between the two: what a replica has up to the mark is all that the
--- batch can have seen. Where it is refused (OOM, NOREPLICAS, MISCONF, READONLY) nothing is known of the replicas.
+-- Since Redis 7.2, and in Valkey, a WAIT waits for the last write of its own connection, no longer for its last
+-- command. Behind a batch that wrote nothing, since it found what it or another had written before, it passes at once,
+-- whatever the replicas lack. So at level `replicas` this goes between the two: a replica that has the mark has all
+-- that the batch can have seen. Where it is refused (OOM, NOREPLICAS, MISCONF, READONLY) nothing is known of them.
 --
 -- KEYS[1] fs:{S}:meta
 -- ARGV[1] nonce  [2] epoch  [3] uuid of the sale

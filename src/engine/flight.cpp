@@ -244,8 +244,8 @@ core::Step Flight::prepare(bool& ready) {
   return load_mark(ready);
 }
 
-/// Where the node had forgotten the mark, no WAIT behind it counts until it is loaded. Whoever may not load it waits for
-/// whoever may.
+/// Where the node had forgotten the mark, no WAIT behind it counts until it is loaded. Whoever may not load it waits
+/// for whoever may.
 core::Step Flight::load_mark(bool& ready) {
   ready = true;
   if (!mark_is_missing_) return core::Step::send;

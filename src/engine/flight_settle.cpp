@@ -153,7 +153,8 @@ void Flight::settle_each(const core::BatchReply& reply) {
 // Without a mark the WAIT waited for nothing that is known, see lua/mark.lua.
 bool Flight::is_marked() {
   const Reply& mark = replies_[1];
-  mark_is_missing_ = mark.type == Reply::Type::error && core::sort_error_reply(mark.text) == core::ErrorReply::no_script;
+  const bool failed = mark.type == Reply::Type::error;
+  mark_is_missing_ = failed && core::sort_error_reply(mark.text) == core::ErrorReply::no_script;
   return mark.elements.size() == 2 && mark.elements[0].text == nonce_ && mark.elements[1].text == "ok";
 }
 

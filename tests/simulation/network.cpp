@@ -278,7 +278,8 @@ void Network::heal() {
 Result<Lease> SimulatedPool::acquire(Role role, std::uint16_t, Deadline) {
   if (network_.is_healed() || network_.chance(100)) believed_ = network_.primary_at();
   // A name that leads to a replica, which runs what writes: nobody but the script itself can tell.
-  if (network_.are_replicas_writable() && !network_.is_healed() && network_.chance(20)) believed_ = network_.replica_at();
+  if (network_.are_replicas_writable() && !network_.is_healed() && network_.chance(20))
+    believed_ = network_.replica_at();
   const std::size_t node = role == Role::replica ? network_.replica_at() : believed_;
   for (auto& connection : connections_) {
     auto* wire = static_cast<Wire*>(connection.get());
