@@ -65,7 +65,7 @@ for i = 1, #buyers do
       mine[buyer] = rec
       items[item] = items[item] or call('HGET', KEYS[1], 'item:' .. item)
       local x, id = #entry, entries[i] .. '.' .. index
-      entry[x + 1], entry[x + 2] = buyer, id .. ' ' .. items[item] .. ' ' .. units .. ' ' .. request
+      entry[x + 1], entry[x + 2] = buyer, ' ' .. id .. ' ' .. items[item] .. ' ' .. units .. ' ' .. request .. '\n'
       records[x + 1], records[x + 2] = buyer, rec
     end
   end
@@ -75,7 +75,7 @@ if #entry > 0 then
   local seq = string.format('%d', m[5] + 1)
   local id = A[1] .. '-' .. seq
   local x = redis.pcall('XADD', KEYS[3], 'NOMKSTREAM', id, 'h',
-    '1 expire ' .. A[4] .. ' ' .. m[6] .. ' ' .. now_text .. ' 0', unpack(entry))
+    '1 expire ' .. A[4] .. ' ' .. m[6] .. ' ' .. now_text .. ' 0', 'o', table.concat(entry))
   if x ~= id then return refuse('fenced', now) end
   call('HSET', KEYS[1], 'seq', seq, 'link', A[4], 'last_ms', now_text, 'held',
     string.format('%d', (m[9] or 0) - #entry / 2))

@@ -70,7 +70,7 @@ for i = 1, n do
       mine[buyer] = rec
       items[item] = items[item] or call('HGET', KEYS[1], 'item:' .. item)
       local x = #entry
-      entry[x + 1], entry[x + 2] = buyer, id .. ' ' .. items[item] .. ' ' .. units .. ' ' .. request
+      entry[x + 1], entry[x + 2] = buyer, ' ' .. id .. ' ' .. items[item] .. ' ' .. units .. ' ' .. request .. '\n'
       records[x + 1], records[x + 2] = buyer, rec
       if till ~= '' then were_held = were_held + 1 end
     end
@@ -83,7 +83,7 @@ if #entry > 0 then
   seq = string.format('%d', m[5] + 1)
   local id, now_text = A[1] .. '-' .. seq, string.format('%d', now)
   local x = redis.pcall('XADD', KEYS[3], 'NOMKSTREAM', id, 'h',
-    '1 ' .. A[6] .. ' ' .. A[4] .. ' ' .. m[6] .. ' ' .. now_text .. ' 0', unpack(entry))
+    '1 ' .. A[6] .. ' ' .. A[4] .. ' ' .. m[6] .. ' ' .. now_text .. ' 0', 'o', table.concat(entry))
   if x ~= id then return refuse('fenced', now) end
   call('HSET', KEYS[1], 'seq', seq, 'link', A[4], 'last_ms', now_text, 'held',
     string.format('%d', (m[9] or 0) - were_held))

@@ -11,9 +11,11 @@
 -- ARGV[7] buyer and request of each, one behind the other  [8] their bodies. Redis parses, copies and frees every
 --   argument and so does Lua, which costs several times what cutting a piece out of a string costs.
 --   stem  "<item> <quantity> <index>"      item by its index; also a part of the record, so that nothing is formatted
---   body  "<stem> <request> <payload>"
+--   body  " <stem> <request> <bytes of payload> <payload>"
 --         (list mode, whose elements strangers read: ".<index> <buyer> <item id> <quantity> <request> <payload>")
--- A journal entry names its items once: field `i`, "<item> <item id>" of each that it sold.
+-- A journal entry names its items once: field `i`, "<item> <item id>" of each that it sold; field `o` has the orders,
+--   "<buyer><body>" one behind the other. A field an order made XADD three times as dear, and a script's read of it
+--   almost twenty times: Redis copies every field, and so does Lua.
 -- A record: "<orders> <item>=<units held>...", then per order a line
 --   "\n<request> <item> <quantity> <index> <epoch>-<seq> <state>[ <hold until ms>]"
 --   state: r reserved, c confirmed, g releasing, d released, x expiring, e expired, k dead
@@ -139,7 +141,7 @@ local function add_order(rec, head, count, j, held, want, line)
 end
 
 local letters, retried, mine = {}, {}, {}
-local w, q, x = {}, {}, 0  -- records and bodies to write, both pairs; x elements of each
+local w, q, x = {}, {}, 0  -- records and orders to write, both in pairs; x elements of each
 local z = {}  -- whose order is held
 for i = 1, n do
   local j, q1, q2, q3, stem_bytes = byte(H, 10 * i - 9, 10 * i - 5)
@@ -173,7 +175,7 @@ for i = 1, n do
       letter = 'a'
       left[j] = left[j] - want
       local body = sub(bodies, body_at[i], body_at[i + 1] - 1)
-      local stem = list and format('%d %d %d', j, want, i - 1) or sub(body, 1, stem_bytes)
+      local stem = list and format('%d %d %d', j, want, i - 1) or sub(body, 2, stem_bytes + 1)
       local value
       if rec then value = add_order(rec, head, count, j, held, want, request .. ' ' .. stem .. suffix)
       else value = first_head(j, want) .. request .. ' ' .. stem .. suffix end
@@ -198,7 +200,7 @@ if x > 0 then
       if left[j] ~= before[j] then names[#names + 1] = format('%d ', j) .. items[6 * j] end
     end
     local added = redis.pcall('XADD', KEYS[3], 'NOMKSTREAM', id, 'h',
-      '1 reserve ' .. A[4] .. ' ' .. m[10] .. format(' %d %d', now, hold_until), 'i', concat(names, ' '), unpack(q))
+      '1 reserve ' .. A[4] .. ' ' .. m[10] .. format(' %d %d', now, hold_until), 'i', concat(names, ' '), 'o', concat(q))
     if added ~= id then return refuse('fenced', now) end
   end
   local u = {'seq', seq, 'link', A[4], 'last_ms', format('%d', now)}

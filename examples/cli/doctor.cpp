@@ -160,9 +160,24 @@ std::vector<std::string> notes_of(const Report& report) {
   return notes;
 }
 
+/// Of no sale in particular: any id leads to a node that may decide one.
+void examine_endpoint(const Result<Endpoint>& endpoint, std::vector<Finding>& findings) {
+  if (!endpoint) {
+    findings.push_back({"scripts", std::string(name(endpoint.error().code)), endpoint.error().detail});
+    return;
+  }
+  if (!endpoint->is_direct())
+    findings.push_back({"between", endpoint->between,
+                        "something answers for others; sales are safe if it sends EVALSHA and SCRIPT LOAD to the "
+                        "primary, and level replicas needs its WAIT to be of the same connection"});
+  if (!endpoint->knows_wait) findings.push_back({"WAIT", "unknown", "there is no level replicas here"});
+}
+
 int doctor(Session& session) {
   const Report report = ask_redis(session);
+  const auto endpoint = find_endpoint(*session.pool(), SaleId{"doctor"}, session.deadline());
   std::vector<Finding> findings;
+  examine_endpoint(endpoint, findings);
   examine_server(report, findings);
   examine_memory(report, findings);
   examine_persistence(report, findings);
@@ -179,6 +194,7 @@ int doctor(Session& session) {
   const auto notes = notes_of(report);
   for (const auto& note : notes) text += fmt::format("  note: {}\n", note);
   const Json object = {{"redis", session.redis_name()},
+                       {"direct", endpoint && endpoint->is_direct()},
                        {"server", server_name(report)},
                        {"version", server_version(report)},
                        {"redis_version", report.get("redis_version")},

@@ -5,6 +5,7 @@
 #include "flashsale/completion_queue.hpp"
 #include "flashsale/connection.hpp"
 #include "flashsale/connection_pool.hpp"
+#include "flashsale/endpoint.hpp"
 #include "flashsale/error.hpp"
 #include "flashsale/log.hpp"
 #include "flashsale/metrics.hpp"

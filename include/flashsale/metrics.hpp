@@ -49,7 +49,7 @@ Metrics metrics();
 ///   flashsale_commits_total                     flashsale_dead_orders_total
 ///   flashsale_reconciles_total                  flashsale_receipts_saved_total
 ///   flashsale_receipts_lost_total               flashsale_receipts_dropped_total
-///   flashsale_entries_behind (gauge)
+///   flashsale_entries_behind (gauge)            flashsale_redis_endpoints_total{server,version,path}
 std::string metrics_text();
 
 }  // namespace flashsale

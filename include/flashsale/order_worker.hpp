@@ -25,7 +25,7 @@ struct WorkerReport {
   std::uint64_t commits = 0;     ///< transactions of this worker
   std::uint64_t dead = 0;        ///< set aside by this worker
   std::uint64_t reconciles = 0;  ///< finished by this worker
-  std::uint64_t behind = 0;      ///< entries that were left in the journals at the last look
+  std::uint64_t behind = 0;      ///< entries that were left in the journals at the last look, also of sales left alone
   std::string waiting_for;       ///< empty: nothing. Else the newest obstacle, for a person
 };
 
@@ -39,9 +39,10 @@ class OrderWorker {
 
   /// Serves until `stop`. What can heal by itself (Redis or the database away, locked, full) is waited for, and told
   /// through log.hpp and `report`.
-  /// Errors, for which waiting is no help: conflict (this is another sale's database, a fork of the journal, or the
-  /// database went back), unsupported (layout, schema): that sale is left alone, the others go on; run returns the
-  /// error only if no sale is left to serve and sales were named.
+  /// Errors, for which waiting is no help: conflict (this is another sale's database, a fork of or a gap in the journal,
+  /// or the database went back), unsupported (layout, schema): that sale is left alone, the others go on, and it is
+  /// looked at again after a second, then ever more seldom, up to once a minute. run returns the error only if sales
+  /// were named and all of them are left alone for something else than a gap.
   [[nodiscard]] Result<Done> run();
 
   /// Serves until everything written before the call is in the database, or `deadline`.

@@ -20,6 +20,19 @@ Step CallFlow::redirected(std::string_view text, std::optional<Heard> heard) {
   return Step::pause;
 }
 
+// A second NOSCRIPT on one lease means that somebody flushes scripts right now: begin anew, a moment later. Nobody does
+// so again and again; then SCRIPT LOAD and EVALSHA go to different servers.
+Step CallFlow::forgotten(std::string_view text) {
+  constexpr int kForgottenMax = 5;
+  if (++forgotten_ < kForgottenMax) return again(ErrorCode::refused, text, std::nullopt);
+  return give_up(
+      ErrorCode::unsupported,
+      "what answers there does not know the scripts that it was just given: it spreads commands over several "
+      "servers. Name the servers themselves (redis+cluster://, redis+sentinel://), or a proxy that gives "
+      "SCRIPT LOAD to all of them",
+      Effect::none);
+}
+
 Step CallFlow::give_up(ErrorCode code, std::string_view text, Effect effect) {
   if (effect == Effect::unknown) effect_ = effect;
   error_ = {code, effect_, std::string(text)};
@@ -42,8 +55,7 @@ Step CallFlow::replied(const Reply& reply) {
   if (reply.type != Reply::Type::error) return Step::answer;
   switch (sort_error_reply(reply.text)) {
     case ErrorReply::no_script:
-      // A second NOSCRIPT on one lease means that somebody flushes scripts right now: begin anew, a moment later.
-      return loaded_ ? again(ErrorCode::refused, reply.text, std::nullopt) : Step::load;
+      return loaded_ ? forgotten(reply.text) : Step::load;
     case ErrorReply::moved:
       return redirected(reply.text, Heard::moved);
     case ErrorReply::ask:
@@ -61,6 +73,8 @@ Step CallFlow::replied(const Reply& reply) {
       return give_up(ErrorCode::refused, explain_denial(reply.text), Effect::none);
     case ErrorReply::denied_in_script:
       return give_up(ErrorCode::refused, explain_denial(reply.text), Effect::unknown);
+    case ErrorReply::unknown_command:
+      return give_up(ErrorCode::unsupported, reply.text, Effect::none);
     case ErrorReply::in_script:
       return give_up(ErrorCode::internal, reply.text, Effect::unknown);
     case ErrorReply::other:
@@ -77,6 +91,9 @@ Step CallFlow::loaded(const Reply& reply) {
   if (sort_error_reply(reply.text) == ErrorReply::denied)
     return again(ErrorCode::refused, "the script is not loaded there, and we may not load it; a worker does",
                  std::nullopt);
+  // Whatever else it says, it is no more than that it will not have the script.
+  if (sort_error_reply(reply.text) == ErrorReply::other)
+    return give_up(ErrorCode::unsupported, "the script was not taken: " + reply.text, Effect::none);
   return replied(reply);
 }
 

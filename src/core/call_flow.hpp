@@ -65,6 +65,7 @@ class CallFlow {
  private:
   Step again(ErrorCode code, std::string_view text, std::optional<Heard> heard);
   Step redirected(std::string_view text, std::optional<Heard> heard);
+  Step forgotten(std::string_view text);
   Step give_up(ErrorCode code, std::string_view text, Effect effect);
 
   Asks asks_;
@@ -73,6 +74,7 @@ class CallFlow {
   std::optional<Heard> heard_;
   std::string heard_text_;
   int redirects_ = 0;    // in a row
+  int forgotten_ = 0;    // leases on which a script that was just loaded was not known
   bool loaded_ = false;  // on this lease
   bool writes_refused_ = false;
 };

@@ -75,6 +75,8 @@ ErrorReply sort_error_reply(std::string_view text) {
   if (text.find(kInScript) != std::string_view::npos) {
     return is_denied_in_script(text) ? ErrorReply::denied_in_script : ErrorReply::in_script;
   }
+  if (has(text.substr(0, 32), "unknown command") || has(text.substr(0, 32), "unsupported command"))
+    return ErrorReply::unknown_command;
   const auto word = text.substr(0, text.find(' '));
   for (const auto& [known, sort] : kWords)
     if (word == known) return sort;
@@ -99,6 +101,18 @@ std::string explain_denial(std::string_view text) {
   if (const auto command = denied_command(text); !command.empty())
     explained.append(" The rule for ").append(command).append(" is missing.");
   return explained += " ('flashsale acl' prints the rules)";
+}
+
+Reply no_primary() {
+  Reply reply;
+  reply.type = Reply::Type::error;
+  reply.text = "READONLY the node is no primary";
+  return reply;
+}
+
+void heed_no_primary(Reply& reply, std::string_view nonce) {
+  if (reply.elements.size() > 1 && reply.elements[0].text == nonce && reply.elements[1].text == "not_primary")
+    reply = no_primary();
 }
 
 }  // namespace flashsale::core

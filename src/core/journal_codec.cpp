@@ -61,24 +61,32 @@ bool read_item_names(std::string_view text, ItemNames& names) {
   return true;
 }
 
-/// `<number of its item> <quantity> <index> <request> <payload>`
-bool read_body(std::string_view text, Position at, const ItemNames& names, Order& order) {
+/// `<buyer> <number of its item> <quantity> <index> <request> <bytes of payload> <payload>`, and what follows.
+bool read_sold(std::string_view& text, Position at, const ItemNames& names, Order& order) {
+  order.buyer = next_word(text);
   const auto number = read_item_number(text);
   const auto quantity = to_number<std::uint32_t>(next_word(text));
   const auto index = to_number<std::uint32_t>(next_word(text));
   order.request = next_word(text);
-  if (!number || names[*number].empty() || !quantity || !index) return false;
+  const auto bytes = to_number<std::size_t>(next_word(text));
+  if (!number || names[*number].empty() || !quantity || !index || !bytes || *bytes > text.size()) return false;
   order.item = names[*number];
   order.quantity = *quantity;
   order.id = {at, *index};
-  order.payload = text;
-  return !check_quantity(order.quantity) && !check_request(order.request);
+  order.payload = text.substr(0, *bytes);
+  text.remove_prefix(*bytes);
+  return !check_buyer(order.buyer) && !check_quantity(order.quantity) && !check_request(order.request);
 }
 
-/// `<order id> <item> <quantity> <request>`
-bool read_change(std::string_view text, Order& order) {
-  const auto id = to_order_id(next_word(text));
-  if (!id || !read_terms(text, order) || !text.empty()) return false;
+/// `<buyer> <order id> <item> <quantity> <request>\n`, and what follows.
+bool read_changed(std::string_view& text, Order& order) {
+  const auto end = text.find('\n');
+  if (end == std::string_view::npos) return false;
+  std::string_view line = text.substr(0, end);
+  text.remove_prefix(end + 1);
+  order.buyer = next_word(line);
+  const auto id = to_order_id(next_word(line));
+  if (!id || check_buyer(order.buyer) || !read_terms(line, order) || !line.empty()) return false;
   order.id = *id;
   return true;
 }
@@ -87,39 +95,49 @@ bool changes_orders(EntryKind kind) {
   return kind == EntryKind::confirm || kind == EntryKind::release || kind == EntryKind::expire;
 }
 
+void read_orders(std::string_view text, const ItemNames& names, JournalEntry& entry) {
+  while (!text.empty()) {
+    Order order;
+    const bool reads =
+        entry.kind == EntryKind::reserve ? read_sold(text, entry.at, names, order) : read_changed(text, order);
+    if (!reads) {
+      entry.defect = fmt::format("its order number {} does not read", entry.orders.size() + 1);
+      return;
+    }
+    order.hold_until_ms = entry.hold_until_ms;  // 0 in an entry that sells nothing
+    entry.orders.push_back(std::move(order));
+  }
+  if (entry.orders.empty()) entry.defect = "it has no orders";
+}
+
+/// The fields in the order in which the scripts write them: nothing else is an entry of ours.
 void read_fields(const std::vector<Reply>& fields, JournalEntry& entry) {
-  if (fields.size() < 2 || fields.size() % 2 != 0 || fields[0].text != "h" || !read_header(fields[1].text, entry)) {
+  const auto field = [&](std::size_t pair, std::string_view name) -> const std::string* {
+    return fields.size() > 2 * pair + 1 && fields[2 * pair].text == name ? &fields[2 * pair + 1].text : nullptr;
+  };
+  const std::string* const header = field(0, "h");
+  if (header == nullptr || !read_header(*header, entry)) {
     entry.defect = "its header does not read";
     return;
   }
+  if (!changes_orders(entry.kind) && entry.kind != EntryKind::reserve) {
+    const std::string* const arguments = field(1, "a");
+    std::string_view words = arguments == nullptr ? std::string_view() : *arguments;
+    while (!words.empty()) entry.arguments.emplace_back(next_word(words));
+    return;
+  }
   ItemNames names{};
-  std::size_t first = 2;
-  if (entry.kind == EntryKind::reserve) {
-    if (fields.size() < 4 || fields[2].text != "i" || !read_item_names(fields[3].text, names)) {
-      entry.defect = "its items do not read";
-      return;
-    }
-    first = 4;
+  const bool sells = entry.kind == EntryKind::reserve;
+  const std::string* const items = sells ? field(1, "i") : nullptr;
+  if (sells && (items == nullptr || !read_item_names(*items, names))) {
+    entry.defect = "its items do not read";
+    return;
   }
-  for (std::size_t i = first; i < fields.size(); i += 2) {
-    const std::string& field = fields[i].text;
-    const std::string& value = fields[i + 1].text;
-    if (entry.kind == EntryKind::reserve || changes_orders(entry.kind)) {
-      Order order;
-      order.buyer = field;
-      const bool reads =
-          entry.kind == EntryKind::reserve ? read_body(value, entry.at, names, order) : read_change(value, order);
-      if (!reads || check_buyer(field)) {
-        entry.defect = fmt::format("its order number {} does not read", i / 2);
-        return;
-      }
-      order.hold_until_ms = entry.hold_until_ms;  // 0 in an entry that sells nothing
-      entry.orders.push_back(std::move(order));
-    } else {
-      std::string_view words = value;
-      while (!words.empty()) entry.arguments.emplace_back(next_word(words));
-    }
-  }
+  const std::string* const orders = field(sells ? 2 : 1, "o");
+  if (orders == nullptr)
+    entry.defect = "it has no orders";
+  else
+    read_orders(*orders, names, entry);
 }
 
 }  // namespace

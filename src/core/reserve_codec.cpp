@@ -102,6 +102,7 @@ void BatchEncoder::names(const std::vector<Asked>& asked) {
 }
 
 std::size_t BatchEncoder::body(const Asked& asked, std::size_t item, std::size_t index) {
+  bodies_.push_back(' ');
   const auto from = bodies_.size();
   append(bodies_, item);
   bodies_.push_back(' ');
@@ -111,6 +112,8 @@ std::size_t BatchEncoder::body(const Asked& asked, std::size_t item, std::size_t
   const auto stem_bytes = bodies_.size() - from;
   bodies_.push_back(' ');
   bodies_.append(asked.request).push_back(' ');
+  append(bodies_, asked.payload.size());
+  bodies_.push_back(' ');
   bodies_.append(asked.payload);
   return stem_bytes;
 }

@@ -120,9 +120,9 @@ Result<Done> Comparison::compare_buyers(const std::vector<OrderRow>& rows) {
   Command command{"HMGET", sale_.keys.buyers};
   for (std::size_t i = 0; i < rows.size(); ++i)
     if (i == 0 || rows[i].order.buyer != rows[i - 1].order.buyer) command.push_back(rows[i].order.buyer);
-  auto replies = run_commands(*sale_.pool, Role::primary, sale_.id, {command}, sale_.deadline);
-  if (!replies) return unexpected(std::move(replies.error()));
-  const auto& records = replies->front().elements;
+  const auto read = read_at_primary(*sale_.pool, sale_.id, {command}, sale_.deadline);
+  if (!read) return unexpected(read.error());
+  const auto& records = read->replies.front().elements;
   if (records.size() + 2 != command.size()) return fail(ErrorCode::protocol, "HMGET answered another number of fields");
   std::size_t first = 0;
   for (const Reply& record : records) {
@@ -138,10 +138,9 @@ Result<Done> Comparison::compare_buyers(const std::vector<OrderRow>& rows) {
 Result<Done> Comparison::compare_left_dead(SinkTransaction&) {
   for (const auto& [buyer, rows] : dead_) {
     if (seen_.count(buyer) > 0) continue;
-    auto replies =
-        run_commands(*sale_.pool, Role::primary, sale_.id, {{"HGET", sale_.keys.buyers, buyer}}, sale_.deadline);
-    if (!replies) return unexpected(std::move(replies.error()));
-    compare_buyer(buyer, {}, replies->front().text);
+    const auto read = read_at_primary(*sale_.pool, sale_.id, {{"HGET", sale_.keys.buyers, buyer}}, sale_.deadline);
+    if (!read) return unexpected(read.error());
+    compare_buyer(buyer, {}, read->replies.front().text);
   }
   return {};
 }
@@ -150,10 +149,10 @@ Result<Done> Comparison::compare_left_dead(SinkTransaction&) {
 Result<Done> Comparison::find_strangers(SinkTransaction&) {
   std::string cursor = "0";
   do {
-    auto replies = run_commands(*sale_.pool, Role::primary, sale_.id,
-                                {{"HSCAN", sale_.keys.buyers, cursor, "COUNT", kScanCount}}, sale_.deadline);
-    if (!replies) return unexpected(std::move(replies.error()));
-    const auto& page = replies->front().elements;
+    const auto read = read_at_primary(*sale_.pool, sale_.id,
+                                      {{"HSCAN", sale_.keys.buyers, cursor, "COUNT", kScanCount}}, sale_.deadline);
+    if (!read) return unexpected(read.error());
+    const auto& page = read->replies.front().elements;
     if (page.size() != 2) return fail(ErrorCode::protocol, "the reply to HSCAN does not read");
     const auto& fields = page[1].elements;
     for (std::size_t i = 0; i + 1 < fields.size(); i += 2)

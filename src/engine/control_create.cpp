@@ -60,10 +60,9 @@ struct Created {
 /// The nonce of the marker: what create.lua reports as link may by now be a later entry's.
 Result<std::string> read_marker(const ControlledSale& sale, std::uint64_t epoch) {
   const std::string id = to_string(Position{epoch, 0});
-  auto replies =
-      run_commands(*sale.pool, Role::primary, sale.id, {{"XRANGE", sale.keys.journal, id, id}}, sale.deadline);
-  if (!replies) return unexpected(std::move(replies.error()));
-  auto entries = core::read_entries(replies->back());
+  auto read = read_at_primary(*sale.pool, sale.id, {{"XRANGE", sale.keys.journal, id, id}}, sale.deadline);
+  if (!read) return unexpected(std::move(read.error()));
+  auto entries = core::read_entries(read->replies.back());
   if (!entries) return unexpected(std::move(entries.error()));
   if (entries->size() != 1 || !entries->front().defect.empty()) return unexpected(error_of_verdict(sale, "fenced"));
   return std::move(entries->front().nonce);
@@ -134,10 +133,10 @@ Result<Done> create_with_list(const ControlledSale& sale, SaleRow terms) {
   if (*created) return {};
   const auto meta = read_sale(sale);
   if (!meta) return unexpected(meta.error());
-  auto restocks = run_commands(*sale.pool, Role::primary, sale.id, {{"HLEN", sale.keys.ops}}, sale.deadline);
+  auto restocks = read_at_primary(*sale.pool, sale.id, {{"HLEN", sale.keys.ops}}, sale.deadline);
   if (!restocks) return unexpected(std::move(restocks.error()));
   const SaleRow there = row_of(*meta);
-  const bool restocked = restocks->back().integer > 0;
+  const bool restocked = restocks->replies.back().integer > 0;
   if (meta->queue != QueueMode::list || !same_terms(there, terms) || !(restocked || same_totals(there, terms)))
     return conflict(sale, "exists with other terms");
   return {};

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "core/times.hpp"
 #include "engine/control_acts.hpp"
 #include "engine/entry_rules.hpp"
 #include "engine/settle.hpp"
@@ -14,11 +13,9 @@ namespace flashsale::engine {
 namespace {
 
 Result<std::int64_t> redis_now(const ControlledSale& sale) {
-  auto replies = run_commands(*sale.pool, Role::primary, sale.id, {{"TIME"}}, sale.deadline);
-  if (!replies) return unexpected(std::move(replies.error()));
-  const auto now_ms = core::read_time(replies->front());
-  if (!now_ms) return fail(ErrorCode::protocol, "the reply to TIME does not read");
-  return *now_ms;
+  const auto read = read_at_primary(*sale.pool, sale.id, {{"HGET", sale.keys.meta, "last_ms"}}, sale.deadline);
+  if (!read) return unexpected(read.error());
+  return read->now_ms;
 }
 
 Result<DeadRow> find_dead(SinkTransaction& transaction, const ControlledSale& sale, OrderId order) {

@@ -34,13 +34,13 @@ Error error_of_verdict(const ControlledSale& sale, std::string_view verdict) {
 }
 
 Result<core::SaleMeta> read_sale(const ControlledSale& sale, core::Rebuilding rebuilding) {
-  auto replies = run_commands(*sale.pool, Role::primary, sale.id,
-                              {{"HGETALL", sale.keys.meta}, {"EXISTS", sale.keys.buyers}}, sale.deadline);
-  if (!replies) return unexpected(std::move(replies.error()));
-  auto meta = core::read_meta((*replies)[0], rebuilding);
+  const auto read =
+      read_at_primary(*sale.pool, sale.id, {{"HGETALL", sale.keys.meta}, {"EXISTS", sale.keys.buyers}}, sale.deadline);
+  if (!read) return unexpected(read.error());
+  auto meta = core::read_meta(read->replies[0], rebuilding);
   if (meta || meta.error().code != ErrorCode::not_found) return meta;
   // One key without the other was evicted or deleted, and that is no reason to call the sale unknown.
-  return unexpected(error_of_verdict(sale, (*replies)[1].integer != 0 ? "fenced" : "absent"));
+  return unexpected(error_of_verdict(sale, read->replies[1].integer != 0 ? "fenced" : "absent"));
 }
 
 Result<core::SaleMeta> read_sale_to_change(const ControlledSale& sale, core::Rebuilding rebuilding) {

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/error_reply.hpp"
 #include "core/numbers.hpp"
+#include "core/read_codec.hpp"
 #include "core/sale_meta.hpp"
 #include "core/scripts.hpp"
 #include "engine/counters.hpp"
@@ -214,7 +216,7 @@ std::string_view Flight::script() const {
 
 core::Step Flight::load() {
   loading_ = true;
-  return heed(lease_->roundtrip({{"SCRIPT", "LOAD", core::script(script()).text}}, slice()));
+  return heed(lease_->roundtrip(load_commands(core::script(script())), slice()));
 }
 
 core::Step Flight::await() {
@@ -230,7 +232,13 @@ core::Step Flight::await() {
 
 // What must be known before a batch can be written: the node's clock and the sale's terms.
 core::Step Flight::prepare(bool& ready) {
-  if (auto error = learn_clock(*lease_.get(), slice())) return flow_.stopped(*error);
+  if (!lease_->clock.known) {
+    const std::string meta = core::Keys(heading_.sale).meta;
+    const RoundTrip told = heading_.from_replica ? learn_clock_of_replica(*lease_.get(), slice())
+                                                 : learn_clock(*lease_.get(), meta, slice());
+    if (told.error) return flow_.stopped(*told.error);
+    if (!lease_->clock.known) return flow_.replied(told.replies.front());
+  }
   auto known = terms_.find(heading_.sale);
   if (known != terms_.end() && !is_current(known->second)) {
     terms_.erase(known);
@@ -267,10 +275,10 @@ bool Flight::is_current(core::SaleTerms& terms) const {
 
 core::Step Flight::read_terms() {
   core::SaleTerms terms(heading_.sale);
-  RoundTrip trip = lease_->roundtrip({{"HGETALL", terms.keys.meta}}, slice());
-  if (trip.error) return flow_.stopped({ErrorCode::disconnected, Effect::none, std::move(trip.error->detail)});
-  if (trip.replies[0].type == Reply::Type::error) return flow_.replied(trip.replies[0]);
-  auto meta = core::read_meta(trip.replies[0]);
+  Reply reply;
+  if (const auto step = ask(terms.keys.meta, {"HGETALL", terms.keys.meta}, reply); step != core::Step::send)
+    return step;
+  auto meta = core::read_meta(reply);
   if (!meta) {
     const bool lost = meta.error().code == ErrorCode::not_found && shared_.seen.has(heading_.sale);
     if (lost || meta.error().code == ErrorCode::refused)
@@ -298,14 +306,40 @@ core::Step Flight::read_terms() {
   return core::Step::send;
 }
 
+/// One read that something is concluded from: at a replica, of whom nobody concludes much, by the command itself.
+core::Step Flight::ask(std::string_view key, const Command& command, Reply& reply) {
+  const std::string nonce = std::to_string(random_.next());
+  std::vector<std::string> arguments;
+  core::append_commands({command}, arguments);
+  Command call{"EVALSHA", core::script("read").sha1, "1", key, nonce};
+  call.insert(call.end(), arguments.begin(), arguments.end());
+  RoundTrip trip = lease_->roundtrip({heading_.from_replica ? command : call}, slice());
+  if (trip.error) return flow_.stopped({ErrorCode::disconnected, Effect::none, std::move(trip.error->detail)});
+  Reply& answer = trip.replies.front();
+  core::heed_no_primary(answer, nonce);
+  if (answer.type == Reply::Type::error) return flow_.replied(answer);
+  if (heading_.from_replica) {
+    reply = std::move(answer);
+    return core::Step::send;
+  }
+  const bool is_ours = !answer.elements.empty() && answer.elements[0].text == nonce;
+  auto read = core::take_read(is_ours ? std::move(answer.elements) : std::vector<Reply>(), 1);
+  if (!read) return flow_.stopped({ErrorCode::disconnected, Effect::none, std::move(read.error().detail)});
+  note_clock(*lease_.get(), read->now_ms);
+  replication_ = std::move(read->replication);
+  reply = std::move(read->replies.front());
+  return core::Step::send;
+}
+
 /// Without any replica level `replicas` means nothing.
 core::Step Flight::count_replicas(bool& ready) {
   core::SaleTerms& terms = terms_.find(heading_.sale)->second;
   ready = terms.replicas > 0 || terms.connected > 0;
   if (ready) return core::Step::send;
-  RoundTrip trip = lease_->roundtrip({{"INFO", "replication"}}, slice());
-  if (trip.error) return flow_.stopped({ErrorCode::disconnected, Effect::none, std::move(trip.error->detail)});
-  terms.connected = core::connected_replicas(trip.replies[0].text);
+  Reply layout;
+  if (const auto step = ask(terms.keys.meta, {"HGET", terms.keys.meta, "layout"}, layout); step != core::Step::send)
+    return step;
+  terms.connected = core::connected_replicas(replication_);
   ready = terms.connected > 0;
   if (ready) return core::Step::send;
   answer_all(fail(ErrorCode::unsupported, "no replica is connected, so there is no level 'replicas'"));
@@ -333,7 +367,7 @@ core::Step Flight::heed(RoundTrip trip) {
     slowest_ = took;
     slowest_at_ = now;
   }
-  return loading_ ? flow_.loaded(replies_.front()) : flow_.replied(replies_.front());
+  return loading_ ? flow_.loaded(first_error(replies_)) : flow_.replied(replies_.front());
 }
 
 void Flight::mark_unknown() {

@@ -52,6 +52,7 @@ class Flight {
   core::Step prepare(bool& ready);
   bool is_current(core::SaleTerms& terms) const;
   core::Step read_terms();
+  core::Step ask(std::string_view key, const Command& command, Reply& reply);
   core::Step count_replicas(bool& ready);
   core::Step load_mark(bool& ready);
   std::vector<Command> with_wait(const std::vector<Command>& batch);
@@ -104,9 +105,10 @@ class Flight {
   std::string wait_count_, wait_ms_;
   bool waited_ = false;           // all of them have it
   bool mark_is_missing_ = false;  // a node did not know mark.lua
-  int failures_ = 0;     // in a row, over flights
+  int failures_ = 0;              // in a row, over flights
   std::map<std::string, core::SaleTerms, std::less<>> terms_;
-  std::string refusal_;  // Redis' words for why it refuses writes
+  std::string replication_;  // what INFO said at the last `ask`
+  std::string refusal_;      // Redis' words for why it refuses writes
   util::Random random_;
   core::BatchEncoder encoder_;
   std::chrono::steady_clock::time_point sent_at_{};

@@ -38,9 +38,7 @@ void Flight::answer_fenced() {
 }
 
 /// What follows where the node says, in whatever way, that it decides nothing any more.
-core::Step Flight::left_behind() {
-  return flow_.replied(no_primary());
-}
+core::Step Flight::left_behind() { return flow_.replied(core::no_primary()); }
 
 void Flight::answer_all(const Result<Answer>& answer) {
   if (shared_.receipts && answer && answer->reason == PauseReason::fenced)
@@ -153,8 +151,8 @@ void Flight::settle_each(const core::BatchReply& reply) {
 // Without a mark the WAIT waited for nothing that is known, see lua/mark.lua.
 bool Flight::is_marked() {
   const Reply& mark = replies_[1];
-  const bool failed = mark.type == Reply::Type::error;
-  mark_is_missing_ = failed && core::sort_error_reply(mark.text) == core::ErrorReply::no_script;
+  mark_is_missing_ =
+      mark.type == Reply::Type::error && core::sort_error_reply(mark.text) == core::ErrorReply::no_script;
   return mark.elements.size() == 2 && mark.elements[0].text == nonce_ && mark.elements[1].text == "ok";
 }
 

@@ -25,14 +25,16 @@ std::uint64_t entries_behind(Position at, Position watermark) {
   return at.epoch == watermark.epoch && at.seq > watermark.seq ? at.seq - watermark.seq : 0;
 }
 
+constexpr const char* kForked = "the journal has forked: it is linked to another entry than";
+constexpr const char* kHasGap = "the journal has a gap: it does not follow";
+
 /// Why `entry` cannot follow, as an error; nothing if it can.
 std::optional<Error> misfit(const SaleRow& row, const JournalEntry& entry) {
   const Fit how = fit(row, entry);
   // A create leaves its marker's position in the row, or nothing at all if it was cut off before that.
   const bool first = how == Fit::begins && row.watermark == Position{} && entry.kind == EntryKind::create;
   if (entry.at.epoch == row.fence_epoch && (how == Fit::next || first)) return std::nullopt;
-  const char* what = how == Fit::fork ? "the journal has forked: it is linked to another entry than"
-                                      : "the journal has a gap: it does not follow";
+  const char* what = how == Fit::fork ? kForked : kHasGap;
   return Error{ErrorCode::conflict, Effect::none,
                fmt::format("sale {}: entry {}: {} {}, the last in the database", row.sale, to_string(entry.at), what,
                            to_string(row.watermark))};
@@ -48,9 +50,11 @@ JournalApplier::JournalApplier(std::shared_ptr<ConnectionPool> pool, std::shared
       orders_per_commit_(std::clamp<std::size_t>(orders_per_commit, 1, 10'000)) {}
 
 Result<Progress> JournalApplier::step(Deadline deadline) {
-  needs_reconcile_ = false;
+  needs_reconcile_ = has_gap_ = false;
   auto progress = advance(deadline);
-  if (!progress && progress.error().code == ErrorCode::conflict) log(LogLevel::alarm, "{}", progress.error().detail);
+  const bool conflicts = !progress && progress.error().code == ErrorCode::conflict;
+  if (conflicts && progress.error().detail != alarmed_) log(LogLevel::alarm, "{}", progress.error().detail);
+  alarmed_ = conflicts ? progress.error().detail : std::string();
   return progress;
 }
 
@@ -65,6 +69,7 @@ Result<Progress> JournalApplier::advance(Deadline deadline) {
   auto side = look_at(*pool_, sale_, {(*row)->watermark, entries_per_read_, false}, deadline);
   if (!side) return tl::unexpected<Error>(std::move(side.error()));
   util::crash_point("worker.after_read");
+  behind_ = entries_behind(side->at, (*row)->watermark);
   const bool all_quiet = judge(**row, *side, sink_id_).standing == Standing::good && side->entries.empty() &&
                          side->at == (*row)->watermark;
   return all_quiet ? rest(**row, *side, deadline) : apply(**row, *side, deadline);
@@ -93,9 +98,11 @@ Result<Progress> JournalApplier::apply(const SaleRow& before, RedisSide& side, D
   if (const auto judged = judge(row, side, sink_id_); judged.standing != Standing::good)
     return tl::unexpected<Error>(refuse(judged));
 
-  if (read == 0)  // and yet not quiet: the journal's end was read after the sale's position
+  if (read == 0) {  // and yet not quiet, and both were read in one moment
+    has_gap_ = true;
     return fail(ErrorCode::conflict, fmt::format("sale {}: the journal has a gap: it ends before {}, where the sale is",
                                                  sale_, to_string(side.at)));
+  }
   const bool read_all = read < entries_per_read_;
   auto applied = apply_entries(**transaction, row, side);
   if (!applied) return tl::unexpected<Error>(std::move(applied.error()));
@@ -104,12 +111,12 @@ Result<Progress> JournalApplier::apply(const SaleRow& before, RedisSide& side, D
   transaction->reset();  // its connection goes back before settling takes one
   util::crash_point("worker.after_commit");
   count(*applied);
+  behind_ = entries_behind(side.at, row.watermark);
   // As in `rest`: a pause that is owed since an earlier commit.
   applied->paused |= row.state == SaleState::paused && row.watermark == side.at && sells(side.state);
   if (auto told = tell(row, *applied, deadline); !told) return tl::unexpected<Error>(std::move(told.error()));
-  return Progress{applied->entries, applied->orders,
-                  applied->dead,    entries_behind(side.at, row.watermark),
-                  row.watermark,    read_all && applied->entries == read && row.watermark >= side.at};
+  return Progress{applied->entries, applied->orders, applied->dead,
+                  behind_,          row.watermark,   read_all && applied->entries == read && row.watermark >= side.at};
 }
 
 /// Applies entries, whole ones, until they hold about as many orders as one commit should. One that does not fit stops
@@ -121,8 +128,9 @@ Result<Applied> JournalApplier::apply_entries(SinkTransaction& transaction, Sale
   for (JournalEntry& entry : side.entries) {
     if (orders >= orders_per_commit_) break;
     if (auto why = misfit(row, entry)) {
-      if (count == 0) return tl::unexpected<Error>(std::move(*why));
-      break;
+      if (count > 0) break;
+      has_gap_ = fit(row, entry) != Fit::fork;
+      return tl::unexpected<Error>(std::move(*why));
     }
     orders += entry.orders.size();
     ++count;

@@ -48,6 +48,11 @@ class JournalApplier {
 
   /// True if the last step was refused because only a reconcile can go on.
   bool needs_reconcile() const { return needs_reconcile_; }
+  /// True if the last step was refused because the journal does not go on where the database ends. Nothing heals that
+  /// by itself, but whoever emptied the journal may have it back, so it is worth another look.
+  bool has_gap() const { return has_gap_; }
+  /// Entries that Redis had and the database had not at the last look that saw both.
+  std::uint64_t behind() const { return behind_; }
   /// Also what was committed by a step that failed afterwards.
   const Totals& totals() const { return totals_; }
 
@@ -69,6 +74,9 @@ class JournalApplier {
   std::size_t entries_per_read_ = 16;
   std::string sink_id_;
   bool needs_reconcile_ = false;
+  bool has_gap_ = false;
+  std::uint64_t behind_ = 0;
+  std::string alarmed_;  // the conflict that was told last
   Totals totals_;
 };
 

@@ -8,6 +8,7 @@
 #include "core/checks.hpp"
 #include "core/journal_codec.hpp"
 #include "core/keyspace.hpp"
+#include "core/error_reply.hpp"
 #include "core/scripts.hpp"
 #include "engine/control_guard.hpp"
 #include "engine/script_runner.hpp"
@@ -86,7 +87,7 @@ class TakeOnce {
     if (trip.error) return flow_.stopped(*trip.error);
     // What was moved there the primary still has.
     const auto& beaten = trip.replies.front().elements;
-    if (beaten.size() > 1 && beaten[1].text == "not_primary") return flow_.replied(engine::no_primary());
+    if (beaten.size() > 1 && beaten[1].text == "not_primary") return flow_.replied(core::no_primary());
     for (Reply& reply : trip.replies)
       if (reply.type == Reply::Type::error) return flow_.replied(reply);
     reply_ = std::move(trip.replies.back());
@@ -139,10 +140,10 @@ Result<std::vector<JournalEntry>> OrderQueue::read(SaleId sale, Position after, 
       return fail(ErrorCode::invalid_argument, fmt::format("count must be 1 to {}, is {}", kCountMax, count));
     const core::Keys keys(sale.text());
     const std::string from = "(" + to_string(after), limit = std::to_string(count);
-    auto replies = engine::run_commands(*pool_, Role::primary, sale.text(),
-                                        {{"XRANGE", keys.journal, from, "+", "COUNT", limit}}, deadline);
-    if (!replies) return tl::unexpected<Error>(std::move(replies.error()));
-    return core::read_entries(replies->back());
+    const auto read =
+        engine::read_at_primary(*pool_, sale.text(), {{"XRANGE", keys.journal, from, "+", "COUNT", limit}}, deadline);
+    if (!read) return tl::unexpected<Error>(read.error());
+    return core::read_entries(read->replies.back());
   });
 }
 
@@ -182,11 +183,10 @@ Result<std::size_t> OrderQueue::return_dead(SaleId sale, milliseconds silence, D
       return fail(ErrorCode::invalid_argument,
                   fmt::format("silence must be 1 to {} ms, is {}", kSilenceMax.count(), silence.count()));
     const core::Keys keys(sale.text());
-    auto replies =
-        engine::run_commands(*pool_, Role::primary, sale.text(), {{"ZRANGE", keys.consumers, "0", "-1"}}, deadline);
-    if (!replies) return tl::unexpected<Error>(std::move(replies.error()));
+    const auto read = engine::read_at_primary(*pool_, sale.text(), {{"ZRANGE", keys.consumers, "0", "-1"}}, deadline);
+    if (!read) return tl::unexpected<Error>(read.error());
     std::size_t count = 0;
-    for (const Reply& consumer : replies->back().elements) {
+    for (const Reply& consumer : read->replies.back().elements) {
       auto given = give_back(*pool_, sale, consumer.text, silence, deadline);
       if (!given) return given;
       count += *given;

@@ -2,7 +2,7 @@
 //
 //   serving --transient error--> waiting (backoff, told once) --> serving
 //      |  \--fence fired--> reconcile, or waiting for somebody's
-//      \--conflict, unsupported--> left alone (alarm)
+//      \--conflict, unsupported--> left alone (alarm), and looked at again, ever more seldom --> serving
 #include "flashsale/order_worker.hpp"
 
 #include <fmt/format.h>
@@ -14,6 +14,7 @@
 
 #include "engine/control_guard.hpp"
 #include "engine/counters.hpp"
+#include "engine/endpoint.hpp"
 #include "engine/journal_applier.hpp"
 #include "engine/log.hpp"
 #include "engine/reconcile.hpp"
@@ -34,6 +35,10 @@ namespace {
 /// Long enough to rebuild the largest sale; `stop` ends it sooner.
 constexpr std::chrono::minutes kReconcilePatience{10};
 
+/// A sale that is left alone is looked at again after a second, then twice as late each time: an operator may have put
+/// it right, and nobody restarts a worker for one sale.
+constexpr milliseconds kLookAgainMin{1000}, kLookAgainMax{60'000};
+
 /// Waiting is no help: the sale is for an operator.
 bool is_permanent(const Error& error) {
   switch (error.code) {
@@ -53,7 +58,9 @@ struct Served {
   Served(std::string name, JournalApplier its_applier, engine::WinnersPublisher its_publisher)
       : sale(std::move(name)), applier(std::move(its_applier)), publisher(std::move(its_publisher)) {}
 
-  bool is_due(Deadline now) const { return !left_alone && now >= due; }
+  bool is_due(Deadline now) const { return now >= due; }
+  /// Left alone for what no second look will change while the process runs: its database or its layout is another one.
+  bool is_given_up() const { return left_alone && !applier.has_gap(); }
 
   std::string sale;
   JournalApplier applier;
@@ -63,7 +70,8 @@ struct Served {
   Position watermark;       // the last that a step saw
   std::uint64_t behind = 0;
   bool caught_up = false;
-  std::optional<Error> left_alone;  // why it is not served any more
+  std::optional<Error> left_alone;  // why it is not served now
+  milliseconds look_again{};        // after that long, if it is left alone
   std::string obstacle;             // told last; empty: none
   int failures = 0;                 // in a row
   Deadline due{};                   // not to be stepped before
@@ -100,6 +108,7 @@ class OrderWorker::Body {
 
   Result<Done> list(Sales& sales);
   void watch(Sales& sales);
+  void meet(const std::string& sale);
   bool serve(Served& served);
   void publish(Served& served);
   bool free_returns(Served& served);
@@ -107,9 +116,13 @@ class OrderWorker::Body {
   void reconcile(Served& served);
   void advanced(Served& served, const engine::Progress& progress);
   void failed(Served& served, const Error& error);
+  void leave_alone(Served& served, const Error& error, bool is_new);
   void note_totals(Served& served);
   void note_obstacles(const Sales& sales);
   const Error* all_left_alone(const Sales& sales) const;
+  bool is_not_ours(const Served& served) const {
+    return named_.empty() && served.left_alone && served.left_alone->code == ErrorCode::unsupported;
+  }
 
   void aim(Served& served);
   Result<bool> is_drained(Sales& sales);
@@ -126,6 +139,7 @@ class OrderWorker::Body {
   mutable std::mutex mutex_;
   util::EventFd event_;        // opened under mutex_, once
   WorkerReport report_;        // guarded by mutex_
+  bool met_ = false;           // it was said what decides the sales; of the running thread
   std::string list_obstacle_;  // the sink did not list its sales; of the running thread
 };
 
@@ -183,9 +197,10 @@ void OrderWorker::Body::watch(Sales& sales) {
   const std::string obstacle = listed ? "" : sink_->describe() + ": " + to_string(listed.error());
   if (!obstacle.empty() && obstacle != list_obstacle_) engine::log(LogLevel::warning, "{}", obstacle);
   list_obstacle_ = obstacle;
+  if (!met_ && !sales.empty()) meet(sales.front().sale);
   for (Served& served : sales) {
     if (is_stopped()) return;
-    if (served.left_alone || !served.obstacle.empty()) continue;
+    if (!served.obstacle.empty()) continue;
     // A gate has no right to load scripts, and waits for us where they were flushed.
     if (auto loaded = engine::load_missing_scripts(*pool_, served.sale, call_deadline()); !loaded)
       failed(served, loaded.error());
@@ -194,6 +209,11 @@ void OrderWorker::Body::watch(Sales& sales) {
     else
       free_returns(served);
   }
+}
+
+/// Says once what decides the sales. What stands in the way of that stands in the sales' as well, which tell it.
+void OrderWorker::Body::meet(const std::string& sale) {
+  met_ = engine::meet_endpoint(*pool_, sale, call_deadline()).has_value();
 }
 
 /// Frees in Redis what a worker that died behind its commit did not. False: it could not be.
@@ -222,7 +242,7 @@ bool OrderWorker::Body::serve(Served& served) {
 /// Brings the winners' filter up to date, so that gates may refuse without Redis. Whatever stands in the way of that
 /// stands in nobody else's.
 void OrderWorker::Body::publish(Served& served) {
-  if (served.left_alone || !served.obstacle.empty() || util::Clock::now() < served.publish_due) return;
+  if (!served.obstacle.empty() || util::Clock::now() < served.publish_due) return;
   const milliseconds pause = served.publisher.step(call_deadline());
   served.publish_due = util::Clock::now() + pause;
 }
@@ -256,6 +276,7 @@ void OrderWorker::Body::reconcile(Served& served) {
 void OrderWorker::Body::advanced(Served& served, const engine::Progress& progress) {
   if (!served.obstacle.empty()) engine::log(LogLevel::info, "sale {}: going on", served.sale);
   served.obstacle.clear();
+  served.left_alone.reset();
   served.failures = 0;
   served.watermark = progress.watermark;
   served.behind = progress.behind;
@@ -265,17 +286,24 @@ void OrderWorker::Body::advanced(Served& served, const engine::Progress& progres
 
 void OrderWorker::Body::failed(Served& served, const Error& error) {
   served.caught_up = false;
-  // An unnamed sale that has another kind of queue is simply not ours; any other one needs a person.
-  if (is_permanent(error)) {
-    served.left_alone = error;
-    engine::log(error.code == ErrorCode::unsupported && named_.empty() ? LogLevel::warning : LogLevel::alarm,
-                "sale {} is left alone: {}", served.sale, to_string(error));
-    return;
-  }
+  served.behind = served.applier.behind();
   const std::string obstacle = to_string(error);
-  if (obstacle != served.obstacle) engine::log(LogLevel::warning, "sale {}: waiting: {}", served.sale, obstacle);
-  served.obstacle = obstacle;
+  const bool is_new = std::exchange(served.obstacle, obstacle) != obstacle;
+  if (is_permanent(error)) return leave_alone(served, error, is_new);
+  served.left_alone.reset();
+  if (is_new) engine::log(LogLevel::warning, "sale {}: waiting: {}", served.sale, obstacle);
   served.due = util::Clock::now() + engine::pause_before(++served.failures);
+}
+
+/// An unnamed sale that has another kind of queue is simply not ours; any other one needs a person.
+void OrderWorker::Body::leave_alone(Served& served, const Error& error, bool is_new) {
+  const milliseconds longer = std::clamp(served.look_again * 2, kLookAgainMin, kLookAgainMax);
+  served.look_again = served.left_alone && !is_new ? longer : kLookAgainMin;
+  served.left_alone = error;
+  served.due = util::Clock::now() + served.look_again;
+  if (is_new)
+    engine::log(is_not_ours(served) ? LogLevel::warning : LogLevel::alarm, "sale {} is left alone, {} entries wait: {}",
+                served.sale, served.behind, to_string(error));
 }
 
 void OrderWorker::Body::note_totals(Served& served) {
@@ -292,7 +320,9 @@ void OrderWorker::Body::note_obstacles(const Sales& sales) {
   std::string waiting_for = list_obstacle_;
   for (const Served& served : sales) {
     behind += served.behind;
-    if (!served.obstacle.empty()) waiting_for = fmt::format("sale {}: {}", served.sale, served.obstacle);
+    if (served.obstacle.empty() || is_not_ours(served)) continue;
+    const std::string_view how = served.left_alone ? " is left alone" : "";
+    waiting_for = fmt::format("sale {}{}, {} entries behind: {}", served.sale, how, served.behind, served.obstacle);
   }
   engine::note_entries_behind(behind);
   const std::lock_guard<std::mutex> lock(mutex_);
@@ -304,7 +334,7 @@ void OrderWorker::Body::note_obstacles(const Sales& sales) {
 const Error* OrderWorker::Body::all_left_alone(const Sales& sales) const {
   if (named_.empty() || sales.empty()) return nullptr;
   for (const Served& served : sales)
-    if (!served.left_alone) return nullptr;
+    if (!served.is_given_up()) return nullptr;
   return &*sales.front().left_alone;
 }
 
@@ -355,7 +385,7 @@ Result<bool> OrderWorker::Body::is_drained(Sales& sales) {
   bool drained = true;
   for (Served& served : sales) {
     if (served.left_alone) {
-      if (named_.empty() && served.left_alone->code == ErrorCode::unsupported) continue;
+      if (is_not_ours(served)) continue;
       return tl::unexpected<Error>(*served.left_alone);
     }
     // A database that went back since is asked itself, before it is believed to be there.

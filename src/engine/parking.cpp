@@ -133,11 +133,11 @@ void Parking::watch() {
 /// True if anybody need not wait any more. While Redis is away or the sale is fenced they wait on.
 bool Parking::look_at(const std::string& sale) {
   const core::Keys keys(sale);
-  auto replies = run_commands(*pool_, Role::primary, sale, {{"HMGET", keys.meta, "epoch", "watermark"}},
-                              util::Clock::now() + kLookTimeout);
-  if (!replies || (*replies)[0].elements.size() != 2) return false;
-  const auto epoch = core::to_number<std::uint64_t>((*replies)[0].elements[0].text);
-  const auto watermark = core::to_position((*replies)[0].elements[1].text);
+  const auto read =
+      read_at_primary(*pool_, sale, {{"HMGET", keys.meta, "epoch", "watermark"}}, util::Clock::now() + kLookTimeout);
+  if (!read || read->replies[0].elements.size() != 2) return false;
+  const auto epoch = core::to_number<std::uint64_t>(read->replies[0].elements[0].text);
+  const auto watermark = core::to_position(read->replies[0].elements[1].text);
   return epoch && watermark && ripen(sale, *epoch, *watermark);
 }
 

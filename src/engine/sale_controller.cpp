@@ -11,6 +11,7 @@
 #include "engine/control_acts.hpp"
 #include "engine/control_guard.hpp"
 #include "engine/control_terms.hpp"
+#include "engine/endpoint.hpp"
 #include "engine/reconcile.hpp"
 #include "engine/repairs.hpp"
 #include "engine/script_runner.hpp"
@@ -30,13 +31,10 @@ tl::unexpected<Error> invalid(const Defect& defect) { return fail(ErrorCode::inv
 Result<Done> in_force(Result<Done> reopened, ConnectionPool& pool, std::string_view sale, Deadline deadline) {
   if (!reopened) return reopened;
   const core::Keys keys(sale);
-  auto replies =
-      engine::run_commands(pool, Role::primary, sale, {{"HGET", keys.meta, "reopen_ms"}, {"TIME"}}, deadline);
-  if (!replies) return reopened;  // it is reopened all the same
-  const auto now_ms = core::read_time(replies->back());
-  const auto reopen_ms = core::to_number<std::int64_t>(replies->front().text);
-  if (now_ms && reopen_ms && core::is_time(*reopen_ms))
-    engine::sleep_within(milliseconds{*reopen_ms - *now_ms}, deadline);
+  const auto read = engine::read_at_primary(pool, sale, {{"HGET", keys.meta, "reopen_ms"}}, deadline);
+  if (!read) return reopened;  // it is reopened all the same
+  const auto reopen_ms = core::to_number<std::int64_t>(read->replies.front().text);
+  if (reopen_ms && core::is_time(*reopen_ms)) engine::sleep_within(milliseconds{*reopen_ms - read->now_ms}, deadline);
   return reopened;
 }
 
@@ -104,12 +102,28 @@ SaleController::SaleController(std::shared_ptr<ConnectionPool> pool, std::shared
                                ControllerOptions options)
     : pool_(std::move(pool)), sink_(std::move(sink)), options_(options) {}
 
+namespace {
+
+/// Before anything is sold, and before anything is written but for a word: what decides this sale must be able to.
+Result<Done> check_endpoint(const ControlledSale& controlled, const Sale& sale) {
+  const auto met = engine::meet_endpoint(*controlled.pool, controlled.id, controlled.deadline);
+  if (!met) return tl::unexpected<Error>(met.error());
+  if (sale.replicas > 0 && !met->knows_wait)
+    return fail(ErrorCode::unsupported,
+                fmt::format("sale {} is to wait for {} replicas, and {}", sale.id, sale.replicas, to_string(*met)));
+  return {};
+}
+
+}  // namespace
+
 Result<Done> SaleController::create(const Sale& sale) {
   return guarded([&]() -> Result<Done> {
     if (auto defect = engine::check_terms(sale)) return invalid(defect);
     const ControlledSale controlled(pool_, sink_, sale.id, deadline_of(options_));
+    if (sale.queue == QueueMode::journal && !sink_)
+      return fail(ErrorCode::unsupported, "a sale in journal mode needs the database that its orders go to");
+    if (auto able = check_endpoint(controlled, sale); !able) return able;
     if (sale.queue == QueueMode::list) return create_with_list(controlled, engine::row_of(sale));
-    if (!sink_) return fail(ErrorCode::unsupported, "a sale in journal mode needs the database that its orders go to");
     return create_with_journal(controlled, engine::row_of(sale));
   });
 }
@@ -243,10 +257,9 @@ Result<Done> SaleController::reopen_accepting_loss(SaleId sale, Deadline deadlin
     if (auto defect = core::check_sale(sale.text())) return invalid(defect);
     const ControlledSale controlled(pool_, sink_, sale.text(), deadline);
     // Only this field: the rest of the sale may be in any condition now.
-    auto replies =
-        engine::run_commands(*pool_, Role::primary, sale.text(), {{"HGET", controlled.keys.meta, "queue"}}, deadline);
-    if (!replies) return unexpected(std::move(replies.error()));
-    const std::string& queue = replies->back().text;
+    const auto read = engine::read_at_primary(*pool_, sale.text(), {{"HGET", controlled.keys.meta, "queue"}}, deadline);
+    if (!read) return unexpected(read.error());
+    const std::string& queue = read->replies.back().text;
     if (queue == name(QueueMode::list))
       return in_force(engine::reopen_list(pool_, sale.text(), deadline), *pool_, sale.text(), deadline);
     auto row = read_row(controlled);

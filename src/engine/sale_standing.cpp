@@ -58,35 +58,34 @@ Result<RedisSide> look_at(ConnectionPool& pool, std::string_view sale, const Loo
   const core::Keys keys(sale);
   const std::string from = "(" + to_string(look.after);
   const std::string count = std::to_string(look.count);
-  // The order matters: whatever is read before the entries can only be older than they are.
   std::vector<Command> commands{
       {"HMGET", keys.meta, "layout", "uuid", "sink", "queue", "state", "hist", "rec", "epoch", "seq", "watermark"},
       {"HGET", keys.buyers, "#"},
       {"EXISTS", keys.journal},
-      {"INFO", "replication"},
       {"ZSCORE", keys.holds, "#"},
       {"HGET", keys.ops, "#"},
       {"XRANGE", keys.journal, from, "+", "COUNT", count}};
   if (look.newest) commands.push_back({"XREVRANGE", keys.journal, "+", "-", "COUNT", "1"});
-  auto replies = run_commands(pool, Role::primary, sale, commands, deadline);
-  if (!replies) return tl::unexpected<Error>(std::move(replies.error()));
-  if ((*replies)[0].elements.size() != 10) return fail(ErrorCode::protocol, "the reply to HMGET was not of ten fields");
+  auto read = read_at_primary(pool, sale, commands, deadline);
+  if (!read) return tl::unexpected<Error>(std::move(read.error()));
+  const std::vector<Reply>& replies = read->replies;
+  if (replies[0].elements.size() != 10) return fail(ErrorCode::protocol, "the reply to HMGET was not of ten fields");
 
   RedisSide side;
-  read_side_meta((*replies)[0].elements, side);
-  side.guard = (*replies)[1].text;
-  side.has_journal = (*replies)[2].integer == 1;
-  side.is_primary = core::info_field((*replies)[3].text, "role") == "master";
-  side.history = core::info_field((*replies)[3].text, "master_replid");
-  side.has_holds = (*replies)[4].type != Reply::Type::nil;
-  side.has_operations = (*replies)[5].type != Reply::Type::nil;
+  read_side_meta(replies[0].elements, side);
+  side.guard = replies[1].text;
+  side.has_journal = replies[2].integer == 1;
+  side.is_primary = core::info_field(read->replication, "role") == "master";
+  side.history = core::info_field(read->replication, "master_replid");
+  side.has_holds = replies[3].type != Reply::Type::nil;
+  side.has_operations = replies[4].type != Reply::Type::nil;
   if (look.count > 0) {  // COUNT 0 is answered by nil
-    auto entries = core::read_entries((*replies)[6]);
+    auto entries = core::read_entries(replies[5]);
     if (!entries) return tl::unexpected<Error>(std::move(entries.error()));
     side.entries = std::move(*entries);
   }
-  if (look.newest && !(*replies)[7].elements.empty()) {
-    auto newest = core::read_entries((*replies)[7]);
+  if (look.newest && !replies[6].elements.empty()) {
+    auto newest = core::read_entries(replies[6]);
     if (!newest) return tl::unexpected<Error>(std::move(newest.error()));
     side.newest = newest->back().at;
   }

@@ -14,8 +14,7 @@
 
 namespace flashsale::engine {
 
-/// What one look at the primary saw. Each field was read no later than the entries, which is what makes a missing
-/// entry provable.
+/// What one look at the primary saw, in one moment, which is what makes a missing entry provable.
 struct RedisSide {
   bool is_primary = false;
   std::string history;  ///< the node's replication id

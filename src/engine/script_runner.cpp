@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "core/call_flow.hpp"
+#include "core/error_reply.hpp"
 #include "core/numbers.hpp"
-#include "core/scripts.hpp"
+#include "core/times.hpp"
 #include "engine/node_clock.hpp"
 #include "util/deadline.hpp"
 #include "util/random.hpp"
@@ -41,11 +41,11 @@ class Driver {
           step = lease();
           break;
         case core::Step::send:
-          step = heed(send(*lease_.get(), deadline_), script == nullptr, false);
+          step = heed(send(*lease_.get(), deadline_), script == nullptr);
           break;
         case core::Step::load:
           if (script == nullptr) return fail(ErrorCode::protocol, replies_.back().text);  // a plain command has none
-          step = heed(lease_->roundtrip({{"SCRIPT", "LOAD", script->text}}, deadline_), false, true);
+          step = load(*script);
           break;
         case core::Step::await:  // nothing else waits here, so the deadline itself was the end
           step = flow_.expired();
@@ -80,14 +80,15 @@ class Driver {
     return flow_.leased();
   }
 
-  core::Step heed(RoundTrip trip, bool every_reply, bool load) {
+  core::Step load(const core::Script& script) {
+    RoundTrip trip = lease_->roundtrip(load_commands(script), deadline_);
+    return trip.error ? flow_.stopped(*trip.error) : flow_.loaded(first_error(trip.replies));
+  }
+
+  core::Step heed(RoundTrip trip, bool every_reply) {
     if (trip.error) return flow_.stopped(*trip.error);
     replies_ = std::move(trip.replies);
-    if (load) return flow_.loaded(replies_.back());
-    if (every_reply)
-      for (const Reply& reply : replies_)
-        if (reply.type == Reply::Type::error) return flow_.replied(reply);
-    return flow_.replied(replies_.back());
+    return flow_.replied(every_reply ? first_error(replies_) : replies_.back());
   }
 
   core::Step pause() {
@@ -106,28 +107,15 @@ class Driver {
   int attempts_ = 0;
 };
 
-/// A reply `late` tells the time: where the node's clock was set ahead, each further try on the connection would else
-/// be late too.
-void heed_late(Connection& connection, const Reply& reply) {
+/// Two replies tell the time: a read's, so that nobody asks for it apart; and `late`, for where the node's clock was
+/// set ahead each further try on the connection would else be late too.
+void heed_time(Connection& connection, const core::Script& script, const Reply& reply) {
   const auto& fields = reply.elements;
-  if (fields.size() > 2 && fields[1].text == "late" && fields[2].integer > 0) note_clock(connection, fields[2].integer);
-}
-
-/// A script's word that its node is no primary becomes Redis' own, after which the same is right: the connection goes
-/// back as one of no primary, and the call, which changed nothing, is sent to whoever is one.
-void heed_no_primary(Reply& reply, std::string_view nonce) {
-  if (reply.elements.size() > 1 && reply.elements[0].text == nonce && reply.elements[1].text == "not_primary")
-    reply = no_primary();
+  if (fields.size() < 3 || !core::is_time(fields[2].integer) || fields[2].integer == 0) return;
+  if (fields[1].text == "late" || script.name == "read") note_clock(connection, fields[2].integer);
 }
 
 }  // namespace
-
-Reply no_primary() {
-  Reply reply;
-  reply.type = Reply::Type::error;
-  reply.text = "READONLY the node is no primary";
-  return reply;
-}
 
 Result<std::vector<Reply>> run_commands(ConnectionPool& pool, Role role, std::string_view sale,
                                         const std::vector<Command>& commands, Deadline deadline) {
@@ -152,9 +140,12 @@ Result<std::vector<Reply>> run_commands(ConnectionPool& pool, Role role, std::st
 Result<ScriptAnswer> run_script(ConnectionPool& pool, std::string_view sale, ScriptCall call, Deadline deadline) {
   const core::Script& script = core::script(call.script);
   const std::string key_count = std::to_string(call.keys.size());
-  Driver driver(pool, Role::primary, sale, core::Asks::follow, deadline);
+  Driver driver(pool, Role::primary, sale, call.asks, deadline);
   const auto send = [&](Connection& connection, Deadline until) -> RoundTrip {
-    if (auto error = learn_clock(connection, until)) return {{}, std::move(error)};
+    if (call.not_after_at >= 0 && !connection.clock.known) {
+      RoundTrip told = learn_clock(connection, call.keys.front(), until);
+      if (!connection.clock.known) return told;
+    }
     if (call.not_after_at >= 0)
       call.arguments[static_cast<std::size_t>(call.not_after_at)] =
           std::to_string(util::steady_ms(until) + connection.clock.ahead_ms);
@@ -164,8 +155,8 @@ Result<ScriptAnswer> run_script(ConnectionPool& pool, std::string_view sale, Scr
     command.insert(command.end(), call.arguments.begin(), call.arguments.end());
     RoundTrip trip = connection.roundtrip({command}, until);
     if (trip.error) return trip;
-    heed_late(connection, trip.replies[0]);
-    heed_no_primary(trip.replies[0], call.arguments[static_cast<std::size_t>(call.nonce_at)]);
+    heed_time(connection, script, trip.replies[0]);
+    core::heed_no_primary(trip.replies[0], call.arguments[static_cast<std::size_t>(call.nonce_at)]);
     return trip;
   };
   for (;;) {
@@ -180,6 +171,29 @@ Result<ScriptAnswer> run_script(ConnectionPool& pool, std::string_view sale, Scr
     if (!driver.again())
       return fail(ErrorCode::timed_out, "Redis had no time for it before the deadline", answer.earlier);
   }
+}
+
+Result<core::PrimaryRead> read_at_primary(ConnectionPool& pool, std::string_view sale,
+                                          const std::vector<Command>& commands, Deadline deadline) {
+  // A key of a half-moved slot that is missing at the target may be one that has not come yet.
+  ScriptCall call{"read", core::keys_of(commands), {""}, -1, 0, core::Asks::wait_out};
+  core::append_commands(commands, call.arguments);
+  auto answer = run_script(pool, sale, std::move(call), deadline);
+  if (answer) return core::take_read(std::move(answer->fields), commands.size());
+  answer.error().effect = Effect::none;  // it changes nothing, whatever became of it
+  return tl::unexpected<Error>(std::move(answer.error()));
+}
+
+std::vector<Command> load_commands(const core::Script& script) {
+  std::vector<Command> commands{{"SCRIPT", "LOAD", script.text}};
+  if (script.name != "read") commands.insert(commands.begin(), {"SCRIPT", "LOAD", core::script("read").text});
+  return commands;
+}
+
+const Reply& first_error(const std::vector<Reply>& replies) {
+  for (const Reply& reply : replies)
+    if (reply.type == Reply::Type::error) return reply;
+  return replies.back();
 }
 
 Result<Done> load_scripts(ConnectionPool& pool, std::string_view sale, Deadline deadline) {

@@ -7,13 +7,22 @@
 #include <string_view>
 #include <vector>
 
+#include "core/call_flow.hpp"
 #include "core/keyspace.hpp"
+#include "core/read_codec.hpp"
+#include "core/scripts.hpp"
 #include "flashsale/connection_pool.hpp"
 
 namespace flashsale::engine {
 
+/// Reads `commands` in one moment at the sale's primary, by read.lua; see there why not plainly. Each names its key
+/// second. Whatever anything is concluded from is read by this. Errors: as run_script, with effect none.
+Result<core::PrimaryRead> read_at_primary(ConnectionPool& pool, std::string_view sale,
+                                          const std::vector<Command>& commands, Deadline deadline);
+
 /// Sends plain commands in one round trip and returns all replies, retrying on other connections until `deadline`.
-/// For commands that may run twice. An error reply inside is an error here.
+/// For writes that may run twice, and for reads that may be of the past: a proxy may answer them from a replica. An
+/// error reply inside is an error here.
 Result<std::vector<Reply>> run_commands(ConnectionPool& pool, Role role, std::string_view sale,
                                         const std::vector<Command>& commands, Deadline deadline);
 
@@ -25,6 +34,7 @@ struct ScriptCall {
   std::vector<std::string> arguments;
   int not_after_at = -1;  ///< index in `arguments`; -1: the script takes none
   int nonce_at = 0;       ///< index in `arguments`
+  core::Asks asks = core::Asks::follow;
 };
 
 /// The answer: {nonce, verdict, ...}, its nonce checked.
@@ -41,8 +51,11 @@ struct ScriptAnswer {
 /// Runs `call`, sending again until `deadline` whatever may be sent again. Errors: as core::CallFlow decides.
 Result<ScriptAnswer> run_script(ConnectionPool& pool, std::string_view sale, ScriptCall call, Deadline deadline);
 
-/// What a call flow is told where a script, or what it said, shows that the node is no primary.
-Reply no_primary();
+/// SCRIPT LOAD of `script`, and of the one that tells the time, since either may be what a node said NOSCRIPT of.
+std::vector<Command> load_commands(const core::Script& script);
+
+/// The first error among `replies`, which are not empty; else the last of them.
+const Reply& first_error(const std::vector<Reply>& replies);
 
 /// Loads every script on the sale's primary, so that a gate without that right never meets NOSCRIPT.
 Result<Done> load_scripts(ConnectionPool& pool, std::string_view sale, Deadline deadline);

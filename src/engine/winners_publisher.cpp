@@ -54,18 +54,16 @@ std::optional<Position> needs_of(const core::SaleMeta& meta, const Reply& hgetal
 std::optional<Seen> look(ConnectionPool& pool, const std::string& sale, Deadline deadline) {
   const core::Keys keys(sale);
   const std::string last = std::to_string(core::kFilterHeaderBytesMax - 1);
-  auto replies = run_commands(
-      pool, Role::primary, sale,
-      {{"HGETALL", keys.meta}, {"TIME"}, {"HLEN", keys.buyers}, {"GETRANGE", keys.winners, "0", last}}, deadline);
-  if (!replies) return std::nullopt;
-  auto meta = core::read_meta((*replies)[0]);
-  if (!meta || (*replies)[1].elements.empty()) return std::nullopt;
-  const auto seconds = core::to_number<std::int64_t>((*replies)[1].elements[0].text).value_or(0);
+  const auto read = read_at_primary(
+      pool, sale, {{"HGETALL", keys.meta}, {"HLEN", keys.buyers}, {"GETRANGE", keys.winners, "0", last}}, deadline);
+  if (!read) return std::nullopt;
+  auto meta = core::read_meta(read->replies[0]);
+  if (!meta) return std::nullopt;
   Seen seen;
-  seen.needs = needs_of(*meta, (*replies)[0], seconds * 1000);
+  seen.needs = needs_of(*meta, read->replies[0], read->now_ms);
   seen.meta = std::move(*meta);
-  seen.buyers = static_cast<std::size_t>((*replies)[2].integer);
-  if (const auto header = core::read_filter_header((*replies)[3].text)) seen.published = header->at;
+  seen.buyers = static_cast<std::size_t>(read->replies[1].integer);
+  if (const auto header = core::read_filter_header(read->replies[2].text)) seen.published = header->at;
   return seen;
 }
 
@@ -108,16 +106,17 @@ void WinnersPublisher::begin_scan(const core::SaleMeta& meta, std::size_t buyers
 bool WinnersPublisher::scan(Deadline deadline) {
   const core::Keys keys(sale_);
   for (int page = 0; page < kPagesPerStep && cursor_; ++page) {
-    auto replies = run_commands(*pool_, Role::primary, sale_,
-                                {{"HSCAN", keys.buyers, *cursor_, "COUNT", kBuyersPerPage}}, deadline);
-    if (!replies || (*replies)[0].elements.size() != 2) {
+    // A cursor means nothing to any other server.
+    const auto read =
+        read_at_primary(*pool_, sale_, {{"HSCAN", keys.buyers, *cursor_, "COUNT", kBuyersPerPage}}, deadline);
+    if (!read || read->replies[0].elements.size() != 2) {
       filter_.reset();
       return false;
     }
-    const auto& pairs = (*replies)[0].elements[1].elements;
+    const auto& pairs = read->replies[0].elements[1].elements;
     for (std::size_t i = 0; i + 1 < pairs.size(); i += 2)
       if (pairs[i].text != "#") filter_->add(pairs[i].text);
-    cursor_ = (*replies)[0].elements[0].text;
+    cursor_ = read->replies[0].elements[0].text;
     if (*cursor_ == "0") cursor_.reset();
   }
   return true;
@@ -127,10 +126,10 @@ bool WinnersPublisher::scan(Deadline deadline) {
 bool WinnersPublisher::follow(Position to, Deadline deadline) {
   const core::Keys keys(sale_);
   const std::string from = "(" + to_string(covers_), until = to_string(to);
-  auto replies = run_commands(*pool_, Role::primary, sale_,
-                              {{"XRANGE", keys.journal, from, until, "COUNT", kEntriesPerStep}}, deadline);
-  if (!replies) return false;
-  const auto entries = core::read_entries((*replies)[0]);
+  const auto read =
+      read_at_primary(*pool_, sale_, {{"XRANGE", keys.journal, from, until, "COUNT", kEntriesPerStep}}, deadline);
+  if (!read) return false;
+  const auto entries = core::read_entries(read->replies[0]);
   if (!entries || entries->empty()) return false;
   for (const JournalEntry& entry : *entries) {
     if (entry.at != Position{covers_.epoch, covers_.seq + 1} || !entry.defect.empty()) return false;

@@ -7,7 +7,8 @@
 namespace flashsale::util {
 namespace {
 
-std::array<std::mutex, 4> mutexes;  // needs no construction, so it is there before every other static
+constexpr std::size_t kCount = static_cast<std::size_t>(ProcessWide::open_files) + 1;  // the last of them
+std::array<std::mutex, kCount> mutexes;  // needs no construction, so it is there before every other static
 
 void unlock_all() {
   for (auto mutex = mutexes.rbegin(); mutex != mutexes.rend(); ++mutex) mutex->unlock();

@@ -7,7 +7,7 @@
 namespace flashsale::util {
 
 /// In the order in which they nest: whoever holds one takes only those behind it.
-enum class ProcessWide : std::size_t { log, log_lines, node_metrics, open_files };
+enum class ProcessWide : std::size_t { log, log_lines, endpoints, node_metrics, open_files };
 
 /// The mutex for `what`. Whoever forks takes all of them first and lets go on both sides: a thread of the parent that
 /// held one would leave it locked in the child for ever. They are here together since handlers of their own would each

@@ -32,8 +32,8 @@ Result<std::vector<JournalEntry>> read_one(std::vector<std::string> fields, std:
 TEST_SUITE("core/journal_codec") {
   TEST_CASE("an entry of a batch gives back each order with its payload byte for byte") {
     const std::string payload("a b\0\xff {\"x\": 1}", 15);
-    const auto entries = read_one({"h", "1 reserve mine theirs 1700 1900", "i", "3 hat 64 shoe", "ann",
-                                   "3 2 0 r1 " + payload, "bob", "64 1 4 r2 "});
+    const auto entries = read_one({"h", "1 reserve mine theirs 1700 1900", "i", "3 hat 64 shoe", "o",
+                                   "ann 3 2 0 r1 15 " + payload + "bob 64 1 4 r2 0 "});
     REQUIRE(entries);
     const JournalEntry& entry = entries->at(0);
     CHECK(entry.defect == "");
@@ -68,16 +68,22 @@ TEST_SUITE("core/journal_codec") {
                                                {"h", "1 reserve n l five 0"},
                                                {"h", "1 reserve n l 5"},
                                                {"x", "1 reserve n l 5 0"},
-                                               {"h", "1 reserve n l 5 0", "ann", "1 1 0 r1 "},
-                                               {"h", "1 reserve n l 5 0", "i", "0 hat", "ann", "0 1 0 r1 "},
-                                               {"h", "1 reserve n l 5 0", "i", "65 hat", "ann", "65 1 0 r1 "},
-                                               {"h", "1 reserve n l 5 0", "i", "1 h/t", "ann", "1 1 0 r1 "},
-                                               {"h", "1 reserve n l 5 0", "i", "1 hat", "ann", "2 1 0 r1 "},
-                                               {"h", "1 reserve n l 5 0", "i", "1 hat", "ann", "1 0 0 r1 "},
-                                               {"h", "1 reserve n l 5 0", "i", "1 hat", "ann", "1 nan 0 r1 "},
-                                               {"h", "1 reserve n l 5 0", "i", "1 hat", "ann", "1 1 -1 r1 "},
-                                               {"h", "1 reserve n l 5 0", "i", "1 hat", "a n", "1 1 0 r1 "},
-                                               {"h", "1 confirm n l 5 0", "ann", "3-9 hat 1 r1"}}) {
+                                               {"h", "1 reserve n l 5 0", "o", "ann 1 1 0 r1 0 "},
+                                               {"h", "1 reserve n l 5 0", "i", "1 hat"},
+                                               {"h", "1 reserve n l 5 0", "i", "1 hat", "o", ""},
+                                               {"h", "1 reserve n l 5 0", "i", "1 hat", "o", "ann 1 1 0 r1 1 "},
+                                               {"h", "1 reserve n l 5 0", "i", "1 hat", "o", "ann 1 1 0 r1 0 x"},
+                                               {"h", "1 reserve n l 5 0", "i", "1 hat", "o", "ann 1 1 0 r1 -1 "},
+                                               {"h", "1 reserve n l 5 0", "i", "0 hat", "o", "ann 0 1 0 r1 0 "},
+                                               {"h", "1 reserve n l 5 0", "i", "65 hat", "o", "ann 65 1 0 r1 0 "},
+                                               {"h", "1 reserve n l 5 0", "i", "1 h/t", "o", "ann 1 1 0 r1 0 "},
+                                               {"h", "1 reserve n l 5 0", "i", "1 hat", "o", "ann 2 1 0 r1 0 "},
+                                               {"h", "1 reserve n l 5 0", "i", "1 hat", "o", "ann 1 0 0 r1 0 "},
+                                               {"h", "1 reserve n l 5 0", "i", "1 hat", "o", "ann 1 nan 0 r1 0 "},
+                                               {"h", "1 reserve n l 5 0", "i", "1 hat", "o", "ann 1 1 -1 r1 0 "},
+                                               {"h", "1 reserve n l 5 0", "i", "1 hat", "o", "a/n 1 1 0 r1 0 "},
+                                               {"h", "1 confirm n l 5 0", "o", "ann 3-9 hat 1 r1\n"},
+                                               {"h", "1 confirm n l 5 0", "o", "ann 3-9.1 hat 1 r1"}}) {
       const auto entries = read_one(fields);
       REQUIRE(entries);
       CAPTURE(fields.back());

@@ -66,11 +66,11 @@ TEST_SUITE("core/reserve_codec") {
                            "99",
                            "nonce",
                            "41",
-                           std::string_view("\x02\x00\x01\x02\x07\x03\x02\x00\x00\x13"
-                                            "\x00\x00\x00\x01\x05\x03\x02\x00\x00\x09",
+                           std::string_view("\x02\x00\x01\x02\x07\x03\x02\x00\x00\x16"
+                                            "\x00\x00\x00\x01\x05\x03\x02\x00\x00\x0c",
                                             20),
                            "annr1bobr2",
-                           "2 130 0 r1 pay load0 1 1 r2 "};
+                           " 2 130 0 r1 8 pay load 0 1 1 r2 0 "};
     CHECK(commands[0] == expected);
     CHECK(encoder.reserve(list, asked, 99, "nonce")[0].back() == ".0 ann hat 130 r1 pay load.1 bob sock 1 r2 ");
   }

@@ -44,7 +44,7 @@ TEST_CASE("read gives entries behind a position, oldest first, as many as asked 
   Warehouse house;
   for (const std::string id : {"1-0", "1-1", "1-2", "2-0"})
     house.redis.command(
-        {"XADD", house.keys.journal, id, "h", "1 reserve n l 5 0", "i", "1 phone", "ann", "1 1 0 r1 x y"});
+        {"XADD", house.keys.journal, id, "h", "1 reserve n l 5 0", "i", "1 phone", "o", "ann 1 1 0 r1 3 x y"});
   const auto positions = [&](Position after, std::size_t count) {
     const auto entries = house.queue.read(kSale, after, count, Warehouse::soon()).value();
     std::string text;

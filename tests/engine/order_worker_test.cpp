@@ -112,7 +112,8 @@ TEST_CASE("a sale that cannot be served is left alone, the others go on, and run
   ServedSale sale(redis);
   sale.sell_to_crowd("a", 3, 1);
   redis.command({"XDEL", core::Keys(sale.id).journal, "1-2"});
-  SUBCASE("named: run returns its error") {
+  SUBCASE("named, and of another database: run returns its error") {
+    redis.command({"HSET", core::Keys(sale.id).meta, "sink", "another"});
     OrderWorker worker(sale.pool, sale.sink, quick(), {sale.id});
     const auto ran = worker.run();
     REQUIRE(!ran);
@@ -129,6 +130,24 @@ TEST_CASE("a sale that cannot be served is left alone, the others go on, and run
     REQUIRE(!drained);
     CHECK(drained.error().code == ErrorCode::conflict);
   }
+}
+
+TEST_CASE(
+    "a sale whose journal has a gap is left alone, its entries are counted, and it is served once they are back") {
+  PrivateRedis redis;
+  ServedSale sale(redis);
+  const std::string journal = core::Keys(sale.id).journal;
+  sale.sell_to_crowd("a", 3, 1);
+  const std::string whole = redis.command({"DUMP", journal}).text;
+  redis.command({"XDEL", journal, "1-2"});
+  RunningWorker worker(sale.pool, sale.sink, quick(), {sale.id});
+  CHECK(eventually(
+      [&] { return worker->report().waiting_for.find("left alone, 2 entries behind") != std::string::npos; }));
+  CHECK(worker->report().behind == 2);
+  CHECK(sale.row().watermark == Position{1, 1});
+  redis.command({"RESTORE", journal, "0", whole, "REPLACE"});
+  CHECK(eventually([&] { return worker->report().orders == 3; }));
+  CHECK(eventually([&] { return worker->report().waiting_for.empty() && worker->report().behind == 0; }));
 }
 
 TEST_CASE("a watermark and a dead order that a dying worker did not tell are told by the next") {

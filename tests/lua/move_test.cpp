@@ -36,7 +36,7 @@ TEST_SUITE("lua/move") {
     CHECK(sale.buyer("ann") == "1 1=1\nr1 1 1 0 1-1 c");
     CHECK(held_orders(sale) == 0);
     CHECK(sale.newest_entry() ==
-          std::vector<std::string>{"1-2", "h", sale.newest_entry()[2], "ann", "1-1.0 phone 1 r1"});
+          std::vector<std::string>{"1-2", "h", sale.newest_entry()[2], "o", "ann 1-1.0 phone 1 r1\n"});
     CHECK(sale.newest_entry()[2].rfind("1 confirm " + std::string(kNonce) + " " + std::string(kNonce) + " ", 0) == 0);
 
     const auto before = sale.everything();

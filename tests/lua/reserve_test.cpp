@@ -52,8 +52,8 @@ TEST_CASE("reserve.lua writes records and journal bodies whose index is the plac
   CHECK(sale.buyer("ann") == "1 2=2\nr2 2 2 1 1-1 r");
   CHECK(sale.buyer("bob") == "1 1=1\nr3 1 1 2 1-1 r");
   const auto entry = sale.newest_entry();
-  CHECK(entry == std::vector<std::string>{"1-1", "h", entry.at(2), "i", "1 phone 2 case", "ann", "2 2 1 r2 " + payload,
-                                          "bob", "1 1 2 r3 "});
+  CHECK(entry == std::vector<std::string>{"1-1", "h", entry.at(2), "i", "1 phone 2 case", "o",
+                                          "ann 2 2 1 r2 17 " + payload + "bob 1 1 2 r3 0 "});
   CHECK(entry[2] == fmt::format("1 reserve {} {} {} 0", kNonce, kNonce, reply.now_ms));
 }
 

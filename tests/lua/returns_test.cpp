@@ -34,12 +34,11 @@ TEST_SUITE("lua/returns") {
     CHECK(sale.buyer("ann") == "2 1=2\nr1 1 1 0 1-1 x\nr2 1 1 1 1-1 x");
     CHECK(sale.meta("booked:1") == "3");
     const auto entry = sale.newest_entry();
-    REQUIRE(entry.size() == 9);
+    REQUIRE(entry.size() == 5);
     CHECK(entry[0] == "1-2");
     CHECK(entry[2].rfind("1 expire ", 0) == 0);
-    const std::vector<std::string> orders(entry.begin() + 3, entry.end());
-    CHECK(orders ==
-          std::vector<std::string>{"ann", "1-1.0 phone 1 r1", "ann", "1-1.1 phone 1 r2", "bob", "1-1.2 phone 1 r1"});
+    CHECK(entry[3] == "o");
+    CHECK(entry[4] == "ann 1-1.0 phone 1 r1\nann 1-1.1 phone 1 r2\nbob 1-1.2 phone 1 r1\n");
     CHECK(sale.reserve({one("ann", "r1")}).letters == "X");
     const auto before = sale.everything();
     CHECK(sale.expire().elements.at(4).integer == 0);

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/scripts.hpp"
 #include "flashsale/connection_pool.hpp"
 #include "support/private_redis.hpp"
 
@@ -36,6 +37,11 @@ inline RoundTrip carry_to(PrivateRedis& server, const std::vector<Command>& comm
   RoundTrip trip;
   for (const Command& command : commands) trip.replies.push_back(server.command(command));
   return trip;
+}
+
+/// Whether the first of them runs the script of that name.
+inline bool runs(const std::vector<Command>& commands, std::string_view script) {
+  return commands[0][0] == "EVALSHA" && commands[0][1] == core::script(script).sha1;
 }
 
 /// What a caller hears whose commands may have been run.

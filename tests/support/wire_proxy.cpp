@@ -82,6 +82,7 @@ class WireProxy::Body {
     remove_dead();
   }
 
+  void lead_to(const std::string& upstream) { upstream_ = upstream_node(upstream); }
   void redirect(const std::string& upstream) {
     upstream_ = upstream_node(upstream);
     close_all();
@@ -239,6 +240,9 @@ std::string WireProxy::url() const { return "redis+unix://" + body_->path(); }
 
 std::uint16_t WireProxy::port() const { return body_->port_; }
 
+void WireProxy::lead_to(std::string upstream) {
+  body_->change([&] { body_->lead_to(upstream); });
+}
 void WireProxy::redirect(std::string upstream) {
   body_->change([&] { body_->redirect(upstream); });
 }

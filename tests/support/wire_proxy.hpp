@@ -25,6 +25,7 @@ class WireProxy {
   std::uint16_t port() const;  ///< with Tcp::yes
 
   void redirect(std::string upstream);  ///< close every connection; new ones go there
+  void lead_to(std::string upstream);   ///< new connections go there, the others stay: a name that moved
 
   void pass();                                 ///< carry everything; ends every other mode
   void cut_requests_after(std::size_t bytes);  ///< carry so many more bytes to Redis, then close both sides
