@@ -200,7 +200,8 @@ if x > 0 then
       if left[j] ~= before[j] then names[#names + 1] = format('%d ', j) .. items[6 * j] end
     end
     local added = redis.pcall('XADD', KEYS[3], 'NOMKSTREAM', id, 'h',
-      '1 reserve ' .. A[4] .. ' ' .. m[10] .. format(' %d %d', now, hold_until), 'i', concat(names, ' '), 'o', concat(q))
+      '1 reserve ' .. A[4] .. ' ' .. m[10] .. format(' %d %d', now, hold_until), 'i', concat(names, ' '),
+      'o', concat(q))
     if added ~= id then return refuse('fenced', now) end
   end
   local u = {'seq', seq, 'link', A[4], 'last_ms', format('%d', now)}

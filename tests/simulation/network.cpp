@@ -89,7 +89,7 @@ class Wire : public Connection {
 }  // namespace
 
 Network::Network(std::uint64_t seed, const ScriptTexts& scripts, const Faults& faults)
-    : random_(seed), faults_(faults), are_replicas_writable_(faults.lag && seed % 2 == 0), up_(3, true) {
+    : random_(seed), faults_(faults), are_replicas_writable_(seed % 2 == 0), up_(3, true) {
   for (int i = 0; i < 3; ++i) nodes_.push_back(std::make_unique<Node>(lua_, scripts, fresh_id()));
   if (are_replicas_writable_)
     for (auto& node : nodes_) node->run_scripts_as_replica();
@@ -278,7 +278,7 @@ void Network::heal() {
 Result<Lease> SimulatedPool::acquire(Role role, std::uint16_t, Deadline) {
   if (network_.is_healed() || network_.chance(100)) believed_ = network_.primary_at();
   // A name that leads to a replica, which runs what writes: nobody but the script itself can tell.
-  if (network_.are_replicas_writable() && !network_.is_healed() && network_.chance(20))
+  if (network_.are_replicas_writable() && !network_.is_healed() && network_.chance(40))
     believed_ = network_.replica_at();
   const std::size_t node = role == Role::replica ? network_.replica_at() : believed_;
   for (auto& connection : connections_) {
