@@ -18,6 +18,6 @@ local A, call = ARGV, redis.call
 local info = call('INFO', 'replication')
 if not string.find(info, 'role:master', 1, true) then return {A[1], 'not_primary'} end
 local m = call('HMGET', KEYS[1], 'layout', 'epoch', 'uuid', 'seq')
-if m[1] ~= '1' or m[2] ~= A[2] or m[3] ~= A[3] then return {A[1], 'stale'} end
+if m[1] ~= '2' or m[2] ~= A[2] or m[3] ~= A[3] then return {A[1], 'stale'} end
 call('HSET', KEYS[1], 'mark', A[1])
 return {A[1], 'ok', info, m[4]}

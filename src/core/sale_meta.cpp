@@ -70,8 +70,8 @@ Result<SaleMeta> read_meta(const Reply& hgetall, Rebuilding rebuilding) {
     fields[hgetall.elements[i].text] = hgetall.elements[i + 1].text;
 
   Reader reader(fields);
-  if (const auto layout = reader.text("layout"); layout != "1")
-    return fail(ErrorCode::unsupported, fmt::format("the sale's layout is '{}', this library knows 1", layout));
+  if (const auto layout = reader.text("layout"); layout != kLayout)
+    return fail(ErrorCode::unsupported, fmt::format("the sale's layout is '{}', this library knows {}", layout, kLayout));
   SaleMeta meta;
   meta.rec = reader.text("rec");
   if (!meta.rec.empty() && rebuilding == Rebuilding::refuse) return fail(ErrorCode::refused, kBeingRebuilt);

@@ -10,6 +10,9 @@
 
 namespace flashsale::core {
 
+/// meta.layout: what the keys of a sale hold, and how. 2: an entry's orders are one field of the journal.
+inline constexpr std::string_view kLayout = "2";
+
 /// Everything that meta holds. Plain data.
 struct SaleMeta {
   std::string uuid;

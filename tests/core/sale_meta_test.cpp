@@ -10,7 +10,7 @@ namespace {
 
 /// The meta of an open sale, with one field as given.
 flashsale::Reply hgetall(const std::string& changed, const std::string& value) {
-  std::map<std::string, std::string> fields{{"layout", "1"},      {"rec", ""},
+  std::map<std::string, std::string> fields{{"layout", "2"},      {"rec", ""},
                                             {"uuid", "u"},        {"state", "open"},
                                             {"queue", "journal"}, {"opens_ms", "0"},
                                             {"closes_ms", "0"},   {"reopen_ms", "0"},

@@ -91,8 +91,10 @@ class Wire : public Connection {
 }  // namespace
 
 Network::Network(std::uint64_t seed, const ScriptTexts& scripts, const Faults& faults)
-    : random_(seed), faults_(faults), up_(3, true) {
+    : random_(seed), faults_(faults), are_replicas_writable_(seed % 2 == 0), up_(3, true) {
   for (int i = 0; i < 3; ++i) nodes_.push_back(std::make_unique<Node>(lua_, scripts, fresh_id()));
+  if (are_replicas_writable_)
+    for (auto& node : nodes_) node->run_scripts_as_replica();
   nodes_[0]->promote(fresh_id());
   if (faults_.split) anyone_tells_state_ = below(2) == 0;
   for (std::size_t i = 1; i < 3; ++i) nodes_[i]->follow(*nodes_[0], SIZE_MAX);
@@ -120,7 +122,7 @@ std::vector<std::size_t> Network::acknowledged(std::size_t at) const {
 
 // What its caller waits for is mostly not there yet, and each replica comes by it in its own time.
 Reply Network::wait(std::size_t at, std::size_t written) {
-  pass(milliseconds(below(5)));
+  for (auto steps = 1 + below(2); steps > 0; --steps) pass(milliseconds(below(5)));
   const auto have = acknowledged(at);
   return integer(std::count_if(have.begin(), have.end(), [&](std::size_t has) { return has >= written; }));
 }
@@ -257,7 +259,8 @@ void Network::disturb() {
       if (faults_.restart) restart();
       return;
     case 3:
-      if (faults_.forget) forget();
+      if (faults_.forget) return forget();
+      if (faults_.lag) freeze();
       return;
     case 4:
       if (!faults_.refuse) return;
@@ -291,6 +294,9 @@ void Network::heal() {
 
 Result<Lease> SimulatedPool::acquire(Role role, std::uint16_t, Deadline) {
   if (network_.is_healed() || network_.chance(100)) believed_ = network_.primary_at();
+  // A name that leads to a replica, which runs what writes: nobody but the script itself can tell.
+  if (network_.are_replicas_writable() && !network_.is_healed() && network_.chance(40))
+    believed_ = network_.replica_at();
   const std::size_t node = role == Role::replica ? network_.replica_at() : believed_;
   for (auto& connection : connections_) {
     auto* wire = static_cast<Wire*>(connection.get());

@@ -32,6 +32,8 @@ class Node {
   Reply serve(const Words& words, std::int64_t now_ms);
 
   bool is_primary() const { return is_primary_; }
+  /// Scripts that write run on it as a replica too (replica-read-only no); what they write there nobody else hears of.
+  void run_scripts_as_replica() { is_writable_ = true; }
   const std::string& id() const { return id_; }
   const Keyspace& data() const { return data_; }
   Keyspace& data() { return data_; }
@@ -62,6 +64,7 @@ class Node {
   std::string id_, id_before_ = std::string(40, '0');
   bool is_primary_ = false;
   std::vector<std::size_t> replicas_;
+  bool is_writable_ = false;
   std::string refusal_;
   Keyspace data_;
   History history_;
