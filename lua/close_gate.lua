@@ -17,11 +17,11 @@ local info = call('INFO', 'replication')
 if not string.find(info, 'role:master', 1, true)
   or not string.find(info, '\nmaster_replid:' .. A[4] .. '\r', 1, true) then return {A[1], 'moved', now} end
 local m = call('HMGET', KEYS[1], 'layout', 'rec', 'epoch', 'watermark', 'last_ms')
-if m[1] and m[1] ~= '1' then return {A[1], 'layout', now} end
+if m[1] and m[1] ~= '2' then return {A[1], 'layout', now} end
 now = math.max(now, tonumber(m[5] or 0))
 local fence, mine = tonumber(A[2]), A[2] .. ' ' .. A[3]
 local theirs = m[2] and string.match(m[2], '^(%d+) ')
 if theirs and tonumber(theirs) > fence then return {A[1], 'claimed', now} end
 if m[3] and tonumber(m[3]) >= fence then return {A[1], 'ahead', now, m[3], m[4] or ''} end
-if m[2] ~= mine then call('HSET', KEYS[1], 'layout', '1', 'rec', mine, 'hist', '-', 'rebuilt', '-') end
+if m[2] ~= mine then call('HSET', KEYS[1], 'layout', '2', 'rec', mine, 'hist', '-', 'rebuilt', '-') end
 return {A[1], 'ok', now, m[3] or '', m[4] or ''}

@@ -26,7 +26,7 @@ local m = call('HMGET', KEYS[1], 'layout', 'state', 'opens_ms', 'closes_ms', 're
   'seq', 'link', 'last_ms', 'queue', 'uuid', 'probe_ms')
 local guard = call('HGET', KEYS[2], '#')
 if not m[1] and not guard then return refuse('absent') end
-if m[1] ~= '1' then return refuse(m[1] and 'layout' or 'fenced') end
+if m[1] ~= '2' then return refuse(m[1] and 'layout' or 'fenced') end
 if guard ~= m[6] or m[8] ~= '' then return refuse('fenced') end
 if not find(info, '\nmaster_replid:' .. m[7] .. '\r', 1, true) then return refuse('fenced') end
 local t = call('TIME')

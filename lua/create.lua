@@ -25,7 +25,7 @@ local hist = string.match(info, '\nmaster_replid:(%x+)\r')
 if not hist or not string.find(info, 'role:master', 1, true) then return {A[4], 'not_primary', now} end
 if call('EXISTS', unpack(KEYS)) > 0 then
   local m = call('HMGET', KEYS[1], 'layout', 'uuid', 'epoch', 'link')
-  if m[1] == '1' and m[2] == A[2] then return {A[4], 'same', now, m[3], m[4]} end
+  if m[1] == '2' and m[2] == A[2] then return {A[4], 'same', now, m[3], m[4]} end
   return {A[4], 'exists', now}
 end
 
@@ -45,7 +45,7 @@ if A[12] == 'journal' then
     table.concat(A, ' ', 5))
   if type(x) ~= 'string' then return denied(x) or {A[4], 'exists', now} end
 end
-local u = {'layout', '1', 'state', A[5], 'opens_ms', A[6], 'closes_ms', A[7], 'reopen_ms', '0', 'hold_ms', A[8],
+local u = {'layout', '2', 'state', A[5], 'opens_ms', A[6], 'closes_ms', A[7], 'reopen_ms', '0', 'hold_ms', A[8],
   'probe_ms', A[9], 'replicas', A[10], 'buyer_orders_max', A[11], 'queue', A[12], 'sink', A[13], 'uuid', A[2],
   'epoch', epoch, 'hist', hist, 'rec', '', 'seq', '0', 'link', A[4], 'watermark', epoch .. '-0', 'last_ms', text,
   'held', '0', 'items', string.format('%d', k)}

@@ -11,7 +11,7 @@
 local A, call = ARGV, redis.call
 if not string.find(call('INFO', 'replication'), 'role:master', 1, true) then return {A[1], 'not_primary'} end
 local m = call('HMGET', KEYS[1], 'layout', 'uuid', 'epoch', 'rec')
-if m[1] ~= '1' or m[2] ~= A[2] or m[3] ~= A[3] or m[4] ~= '' or call('HGET', KEYS[2], '#') ~= A[3] then
+if m[1] ~= '2' or m[2] ~= A[2] or m[3] ~= A[3] or m[4] ~= '' or call('HGET', KEYS[2], '#') ~= A[3] then
   return {A[1], 'stale'}
 end
 local epoch, seq = string.match(call('GETRANGE', KEYS[3], 0, 63), '^1 (%d+) (%d+) ')

@@ -39,7 +39,7 @@ local text = string.format('%d', now)
 
 local x = redis.pcall('XADD', KEYS[3], A[4] .. '-0', 'h', '1 reopen ' .. A[1] .. ' - ' .. text .. ' 0', 'a', A[4])
 if type(x) ~= 'string' then return denied(x) or {A[1], 'ahead', now} end
-local u = {'layout', '1', 'hist', A[3], 'epoch', A[4], 'seq', '0', 'link', A[1], 'rec', '', 'last_ms', text}
+local u = {'layout', '2', 'hist', A[3], 'epoch', A[4], 'seq', '0', 'link', A[1], 'rec', '', 'last_ms', text}
 local probe_ms, items = 0, 0
 for i = 7, #A, 2 do
   u[#u+1], u[#u+2] = A[i], A[i+1]

@@ -17,7 +17,7 @@ local hist = string.match(info, '\nmaster_replid:(%x+)\r')
 if not hist or not string.find(info, 'role:master', 1, true) then return {A[1], 'not_primary', now} end
 local m = call('HMGET', KEYS[1], 'layout', 'queue', 'epoch', 'last_ms', 'probe_ms', 'items')
 if not m[1] then return {A[1], 'absent', now} end
-if m[1] ~= '1' then return {A[1], 'layout', now} end
+if m[1] ~= '2' then return {A[1], 'layout', now} end
 if m[2] ~= 'list' then return {A[1], 'journal', now} end
 
 local epoch = string.format('%d', math.max(now, tonumber(m[3]) + 1))

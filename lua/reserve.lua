@@ -47,7 +47,7 @@ local m = call('HMGET', KEYS[1], 'layout', 'state', 'opens_ms', 'closes_ms', 're
   'seq', 'link', 'last_ms', 'buyer_orders_max', 'uuid', 'queue', 'hold_ms', 'probe_ms', 'items', 'held')
 local guard = call('HGET', KEYS[2], '#')
 if not m[1] and not guard then return refuse('absent') end
-if m[1] ~= '1' then return refuse(m[1] and 'layout' or 'fenced') end
+if m[1] ~= '2' then return refuse(m[1] and 'layout' or 'fenced') end
 if guard ~= m[6] or m[8] ~= '' then return refuse('fenced') end
 if not find(info, '\nmaster_replid:' .. m[7] .. '\r', 1, true) then return refuse('fenced') end
 local t = call('TIME')
@@ -206,7 +206,8 @@ if x > 0 then
       if left[j] ~= before[j] then names[#names + 1] = format('%d ', j) .. items[6 * j] end
     end
     local added = redis.pcall('XADD', KEYS[3], 'NOMKSTREAM', id, 'h',
-      '1 reserve ' .. A[4] .. ' ' .. m[10] .. format(' %d %d', now, hold_until), 'i', concat(names, ' '), 'o', concat(q))
+      '1 reserve ' .. A[4] .. ' ' .. m[10] .. format(' %d %d', now, hold_until), 'i', concat(names, ' '),
+      'o', concat(q))
     if added ~= id then return denied(added) or refuse('fenced', now) end
   end
   local u = {'seq', seq, 'link', A[4], 'last_ms', format('%d', now)}

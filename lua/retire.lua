@@ -20,7 +20,7 @@ local m = call('HMGET', KEYS[1], 'layout', 'epoch', 'seq', 'watermark', 'queue',
 local guard = call('HGET', KEYS[2], '#')
 local forced = A[5] == 'retired'
 if call('EXISTS', unpack(KEYS)) == 0 then return refuse('absent') end
-if m[1] and m[1] ~= '1' then return refuse('layout') end
+if m[1] and m[1] ~= '2' then return refuse('layout') end
 local t = call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 if forced then

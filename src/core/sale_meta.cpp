@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
 #include "core/positions.hpp"
@@ -69,8 +70,8 @@ Result<SaleMeta> read_meta(const Reply& hgetall, Rebuilding rebuilding) {
     fields[hgetall.elements[i].text] = hgetall.elements[i + 1].text;
 
   Reader reader(fields);
-  if (const auto layout = reader.text("layout"); layout != "1")
-    return fail(ErrorCode::unsupported, fmt::format("the sale's layout is '{}', this library knows 1", layout));
+  if (const auto layout = reader.text("layout"); layout != kLayout)
+    return fail(ErrorCode::unsupported, fmt::format("the sale's layout is '{}', this library knows {}", layout, kLayout));
   SaleMeta meta;
   meta.rec = reader.text("rec");
   if (!meta.rec.empty() && rebuilding == Rebuilding::refuse) return fail(ErrorCode::refused, kBeingRebuilt);
@@ -118,6 +119,26 @@ std::string_view info_field(std::string_view info, std::string_view field) {
 
 std::size_t connected_replicas(std::string_view info) {
   return to_number<std::size_t>(info_field(info, "connected_slaves")).value_or(0);
+}
+
+// `slave0:ip=10.0.0.7,port=6379,state=online,offset=4711,lag=0`, in Valkey with `type=` behind it: a replica that
+// copies over two connections has a line for each.
+std::size_t replicas_with(std::string_view info, std::uint64_t offset) {
+  std::size_t count = 0;
+  for (std::size_t i = 0;; ++i) {
+    std::string_view line = info_field(info, fmt::format("slave{}", i));
+    if (line.empty()) return count;
+    bool is_online = false, is_copy = false;
+    std::uint64_t acknowledged = 0;
+    while (!line.empty()) {
+      const std::string_view field = line.substr(0, line.find(','));
+      line.remove_prefix(std::min(line.size(), field.size() + 1));
+      if (field == "state=online") is_online = true;
+      if (field == "type=rdb-channel") is_copy = true;
+      if (field.substr(0, 7) == "offset=") acknowledged = to_number<std::uint64_t>(field.substr(7)).value_or(0);
+    }
+    count += is_online && !is_copy && acknowledged >= offset ? 1 : 0;
+  }
 }
 
 }  // namespace flashsale::core

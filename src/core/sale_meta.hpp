@@ -10,6 +10,9 @@
 
 namespace flashsale::core {
 
+/// meta.layout: what the keys of a sale hold, and how. 2: an entry's orders are one field of the journal.
+inline constexpr std::string_view kLayout = "2";
+
 /// Everything that meta holds. Plain data.
 struct SaleMeta {
   std::string uuid;
@@ -42,6 +45,9 @@ bool is_history(std::string_view info, std::string_view hist);
 
 /// How many replicas the INFO replication text says are connected.
 std::size_t connected_replicas(std::string_view info);
+
+/// How many replicas the INFO replication text says are in step and have acknowledged `offset` or more.
+std::size_t replicas_with(std::string_view info, std::uint64_t offset);
 
 /// One field of an INFO text; empty if it is not there.
 std::string_view info_field(std::string_view info, std::string_view field);

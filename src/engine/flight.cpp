@@ -180,8 +180,7 @@ core::Step Flight::send() {
 }
 
 // The batch asserts orders' states to callers who want every replica to have them: one WAIT for all, in the same round
-// trip. It waits for all that was written up to this connection's own last write, which is the mark, whether or not the
-// batch wrote anything; the mark tells for how many replicas it should have.
+// trip, between a mark and a look at what the replicas have acknowledged. lua/mark.lua says why.
 std::vector<Command> Flight::with_wait(const std::vector<Command>& batch) {
   const core::SaleTerms& terms = terms_.find(heading_.sale)->second;
   replicas_waited_for_ = std::max<std::size_t>(terms.replicas, terms.connected);
@@ -189,7 +188,8 @@ std::vector<Command> Flight::with_wait(const std::vector<Command>& batch) {
   wait_ms_ = std::to_string(std::clamp(util::ms_left(slice()) / 2, 1, kWaitMaxMs));
   return {batch.front(),
           {"EVALSHA", core::script("mark").sha1, "1", terms.keys.meta, nonce_, terms.epoch, terms.uuid},
-          {"WAIT", wait_count_, wait_ms_}};
+          {"WAIT", wait_count_, wait_ms_},
+          {"EVALSHA", core::script("read").sha1, "1", terms.keys.meta, nonce_}};
 }
 
 const std::vector<Command>& Flight::encode() {
@@ -257,7 +257,7 @@ core::Step Flight::load_mark(bool& ready) {
   ready = true;
   if (!mark_is_missing_) return core::Step::send;
   mark_is_missing_ = false;
-  RoundTrip trip = lease_->roundtrip({{"SCRIPT", "LOAD", core::script("mark").text}}, slice());
+  RoundTrip trip = lease_->roundtrip(load_commands(core::script("mark")), slice());
   ready = !trip.error;
   if (ready) return core::Step::send;
   return flow_.stopped({ErrorCode::disconnected, Effect::none, std::move(trip.error->detail)});

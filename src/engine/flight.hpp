@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -70,8 +71,8 @@ class Flight {
   void settle();
   Result<core::BatchReply> read_reply(const core::SaleTerms& terms) const;
   void settle_each(const core::BatchReply& reply);
-  bool has_waited();
-  bool is_marked();
+  std::optional<std::string_view> marked(Position at);
+  bool has_waited(Position at);
   Level wanted(const Request& request) const;
   void conclude(Request*& place, Result<Answer> answer, Position at);
   void hold_back(Request*& place, const Answer& answer, Position at);

@@ -2,6 +2,8 @@
 #include <algorithm>
 
 #include "core/error_reply.hpp"
+#include "core/numbers.hpp"
+#include "core/read_codec.hpp"
 #include "core/sale_meta.hpp"
 #include "engine/counters.hpp"
 #include "engine/flight.hpp"
@@ -126,7 +128,7 @@ Result<Answer> Flight::answer_to(const core::BatchReply& reply, std::size_t inde
 }
 
 void Flight::settle_each(const core::BatchReply& reply) {
-  waited_ = heading_.waits_for_replicas && has_waited();
+  waited_ = heading_.waits_for_replicas && has_waited(reply.at);
   ReceiptNotes receipts(shared_.receipts.get(), heading_.sale, terms_.find(heading_.sale)->second, reply.at);
   std::size_t found = 0;
   for (std::size_t i = 0; i < aboard_.size(); ++i) {
@@ -148,22 +150,32 @@ void Flight::settle_each(const core::BatchReply& reply) {
   lane_.disembark(aboard_);
 }
 
-// Without a mark the WAIT waited for nothing that is known, see lua/mark.lua.
-bool Flight::is_marked() {
-  const Reply& mark = replies_[1];
-  mark_is_missing_ =
-      mark.type == Reply::Type::error && core::sort_error_reply(mark.text) == core::ErrorReply::no_script;
-  return mark.elements.size() == 3 && mark.elements[0].text == nonce_ && mark.elements[1].text == "ok";
+/// The primary's state behind the batch, as the mark told it; nothing if it told none, or came before the batch.
+std::optional<std::string_view> Flight::marked(Position at) {
+  for (const std::size_t script : {1, 3})
+    mark_is_missing_ |= replies_[script].type == Reply::Type::error &&
+                        core::sort_error_reply(replies_[script].text) == core::ErrorReply::no_script;
+  const auto& fields = replies_[1].elements;
+  if (fields.size() != 4 || fields[0].text != nonce_ || fields[1].text != "ok") return std::nullopt;
+  const auto seq = core::to_number<std::uint64_t>(fields[3].text);
+  return seq && *seq >= at.seq ? std::optional<std::string_view>(fields[2].text) : std::nullopt;
 }
 
-// The larger of what the sale asks for, what is connected now and what was connected when the WAIT was sent: never
-// fewer because one is missing.
-bool Flight::has_waited() {
-  if (replies_.size() != 3 || !is_marked() || replies_[2].type != Reply::Type::integer) return false;
+// As many replicas as the sale asks for, or as are connected now, or were when the batch was sent, whichever is most:
+// never fewer because one is missing.
+bool Flight::has_waited(Position at) {
+  if (replies_.size() != 4) return false;
+  const auto before = marked(at);
+  auto& fields = replies_[3].elements;
+  if (!before || fields.empty() || fields[0].text != nonce_) return false;
+  const auto now = core::take_read(std::move(fields), 0);
+  const auto offset = core::to_number<std::uint64_t>(core::info_field(*before, "master_repl_offset"));
+  const auto history = core::info_field(*before, "master_replid");
+  if (!now || !offset || history.empty() || !core::is_history(now->replication, history)) return false;
   core::SaleTerms& terms = terms_.find(heading_.sale)->second;
-  terms.connected = core::connected_replicas(replies_[1].elements[2].text);
+  terms.connected = std::max(core::connected_replicas(*before), core::connected_replicas(now->replication));
   const auto needed = std::max({std::size_t{terms.replicas}, terms.connected, replicas_waited_for_});
-  return replies_[2].integer >= static_cast<std::int64_t>(needed);
+  return core::replicas_with(now->replication, *offset) >= needed;
 }
 
 Level Flight::wanted(const Request& request) const {

@@ -109,8 +109,8 @@ std::uint64_t highest_epoch(const RedisSide& side) {
 
 Judgement judge(const SaleRow& row, const RedisSide& side, std::string_view sink_id) {
   if (!side.is_primary || side.history.empty()) return {Standing::no_primary, "the node is no primary"};
-  if (!side.layout.empty() && side.layout != "1")
-    return {Standing::not_ours, fmt::format("its layout is '{}', this library knows 1", side.layout)};
+  if (!side.layout.empty() && side.layout != core::kLayout)
+    return {Standing::not_ours, fmt::format("its layout is '{}', this library knows {}", side.layout, core::kLayout)};
   if (side.queue == "list") return {Standing::not_ours, "it is in list mode"};
   if (!side.sink.empty() && side.sink != sink_id) return {Standing::foreign, "this sale belongs to another database"};
   if (!side.uuid.empty() && side.uuid != row.uuid)

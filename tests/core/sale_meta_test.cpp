@@ -10,7 +10,7 @@ namespace {
 
 /// The meta of an open sale, with one field as given.
 flashsale::Reply hgetall(const std::string& changed, const std::string& value) {
-  std::map<std::string, std::string> fields{{"layout", "1"},      {"rec", ""},
+  std::map<std::string, std::string> fields{{"layout", "2"},      {"rec", ""},
                                             {"uuid", "u"},        {"state", "open"},
                                             {"queue", "journal"}, {"opens_ms", "0"},
                                             {"closes_ms", "0"},   {"reopen_ms", "0"},
@@ -57,5 +57,19 @@ TEST_SUITE("core/sale_meta") {
         CHECK(meta.error().detail.find(field) != std::string::npos);
       }
     CHECK(read_meta(hgetall("opens_ms", "1700000000000")));
+  }
+
+  TEST_CASE("a replica counts once it is in step and has acknowledged the offset, in the words of Redis and of Valkey") {
+    const std::string info =
+        "# Replication\r\nrole:master\r\nconnected_slaves:5\r\n"
+        "slave0:ip=10.0.0.7,port=6379,state=online,offset=100,lag=0\r\n"
+        "slave1:ip=10.0.0.8,port=6379,state=online,offset=99,lag=1\r\n"
+        "slave2:ip=10.0.0.9,port=6379,state=wait_bgsave,offset=200,lag=0\r\n"
+        "slave3:ip=10.0.0.9,port=6379,state=online,offset=200,lag=0,type=rdb-channel\r\n"
+        "slave4:ip=10.0.0.9,port=6379,state=online,offset=300,lag=0,type=replica\r\nmaster_replid:aaaa\r\n";
+    CHECK(replicas_with(info, 99) == 3);
+    CHECK(replicas_with(info, 100) == 2);
+    CHECK(replicas_with(info, 301) == 0);
+    CHECK(replicas_with("", 0) == 0);
   }
 }

@@ -148,7 +148,7 @@ TEST_CASE("every script is fenced where the sale's history is only the server's 
   const std::string before = primary.command({"INFO", "replication"}).text;
   const std::string hist = before.substr(before.find("\nmaster_replid:") + 15, 40);
   replica.command({"REPLICAOF", "NO", "ONE"});
-  replica.command({"HSET", "m", "layout", "1", "hist", hist, "rec", "", "epoch", "1", "uuid", "u", "last_ms", "1"});
+  replica.command({"HSET", "m", "layout", "2", "hist", hist, "rec", "", "epoch", "1", "uuid", "u", "last_ms", "1"});
   replica.command({"HSET", "b", "#", "1"});
   const std::string info = replica.command({"INFO", "replication"}).text;
   REQUIRE(info.find("\nmaster_replid2:" + hist) != std::string::npos);
@@ -180,7 +180,7 @@ TEST_CASE("every script finds a sale absent only where both meta and buyers are 
 
 TEST_CASE("every script leaves a layout alone that it does not know") {
   ScriptedSale sale;
-  sale.set_meta("layout", "2");
+  sale.set_meta("layout", "1");
   check_all(sale, "layout");
 }
 

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <filesystem>
 #include <functional>
 #include <thread>
 
@@ -34,6 +35,20 @@ std::string text_of(const PrivateRedis& server) { return std::to_string(server.p
 const std::vector<std::string> kQuickSync = {"--repl-diskless-sync-delay", "0"};
 
 TEST_CASE("our pool conforms") { check_pool_conformance(pool_of); }
+
+TEST_CASE("a server whose disk fails is there: it refuses PING as if that were a write, and is read all the same") {
+  PrivateRedis server({"--enable-protected-configs", "yes"});
+  const std::string gone = server.dir() + "/gone";
+  REQUIRE(std::filesystem::create_directory(gone));
+  server.command({"SET", "key", "value"});
+  server.command({"CONFIG", "SET", "dir", gone});
+  REQUIRE(std::filesystem::remove(gone));  // a save fails there, whoever may write elsewhere
+  server.command({"CONFIG", "SET", "save", "3600 1000"});
+  server.command({"BGSAVE"});
+  REQUIRE(eventually([&] { return server.command({"PING"}).text.rfind("MISCONF", 0) == 0; }));
+  auto pool = pool_of(server.url());
+  CHECK(leased(*pool)->roundtrip({{"GET", "key"}}, in(kLong)).replies.at(0).text == "value");
+}
 
 TEST_CASE("login and db are those of the URL") {
   PrivateRedis server;

@@ -48,7 +48,9 @@ class Wire : public Connection {
  private:
   // As Redis has it since 7.2: a WAIT waits for what this connection wrote last, not for what it asked last.
   Reply serve(const Words& command) {
-    if (command[0] == "WAIT") return network_.wait(node_, last_write_);
+    // Through a proxy it may be sent on a connection that wrote nothing yet.
+    const bool is_shared = network_.faults().split && network_.below(2) == 0;
+    if (command[0] == "WAIT") return network_.wait(node_, is_shared ? 0 : last_write_);
     const std::size_t before = network_.written(node_);
     Reply reply = network_.serve(network_.answerer(node_, command), command);
     if (network_.written(node_) != before) last_write_ = network_.written(node_);
@@ -89,8 +91,10 @@ class Wire : public Connection {
 }  // namespace
 
 Network::Network(std::uint64_t seed, const ScriptTexts& scripts, const Faults& faults)
-    : random_(seed), faults_(faults), up_(3, true) {
+    : random_(seed), faults_(faults), are_replicas_writable_(seed % 2 == 0), up_(3, true) {
   for (int i = 0; i < 3; ++i) nodes_.push_back(std::make_unique<Node>(lua_, scripts, fresh_id()));
+  if (are_replicas_writable_)
+    for (auto& node : nodes_) node->run_scripts_as_replica();
   nodes_[0]->promote(fresh_id());
   if (faults_.split) anyone_tells_state_ = below(2) == 0;
   for (std::size_t i = 1; i < 3; ++i) nodes_[i]->follow(*nodes_[0], SIZE_MAX);
@@ -108,22 +112,23 @@ std::chrono::steady_clock::time_point Network::now() {
 
 std::int64_t Network::node_ms(std::size_t at) const { return kEpochMs + now_ms_ + skew_ms_[at]; }
 
-/// Replicas of a node that have at least so much of what it wrote.
-std::size_t Network::replicas_with(std::size_t at, std::size_t written) const {
-  std::size_t count = 0;
+/// What each replica of a node has of what it wrote.
+std::vector<std::size_t> Network::acknowledged(std::size_t at) const {
+  std::vector<std::size_t> written;
   for (std::size_t i = 0; i < nodes_.size() && at == primary_; ++i)
-    count += i != at && up_[i] && nodes_[i]->id() == nodes_[at]->id() && nodes_[i]->written() >= written ? 1 : 0;
-  return count;
+    if (i != at && up_[i] && nodes_[i]->id() == nodes_[at]->id()) written.push_back(nodes_[i]->written());
+  return written;
 }
 
 // What its caller waits for is mostly not there yet, and each replica comes by it in its own time.
 Reply Network::wait(std::size_t at, std::size_t written) {
-  pass(milliseconds(below(5)));
-  return integer(static_cast<std::int64_t>(replicas_with(at, written)));
+  for (auto steps = 1 + below(2); steps > 0; --steps) pass(milliseconds(below(5)));
+  const auto have = acknowledged(at);
+  return integer(std::count_if(have.begin(), have.end(), [&](std::size_t has) { return has >= written; }));
 }
 
 Reply Network::serve(std::size_t at, const Words& words) {
-  nodes_[at]->see_replicas(replicas_with(at, 0));
+  nodes_[at]->see_replicas(acknowledged(at));
   Reply reply = nodes_[at]->serve(words, node_ms(at));
   const auto& values = nodes_[at]->data().values();
   if (const auto journal = values.find("fs:{spring}:journal"); journal != values.end())
@@ -182,6 +187,10 @@ void Network::fail_over() {
   end_zombie();
   const std::size_t old = primary_;
   primary_ = replica_at();
+  // As often as not the one that is further behind: a priority beats the offset, and so does an operator's hand.
+  const bool is_furthest = below(2) == 0;
+  for (std::size_t i = 0; is_furthest && i < nodes_.size(); ++i)
+    if (i != old && up_[i] && nodes_[i]->written() < nodes_[primary_]->written()) primary_ = i;
   may_have_lost |= primary().written() < nodes_[old]->written();
   ++seen[primary().written() < nodes_[old]->written() ? "failover with loss" : "failover"];
   primary().promote(fresh_id());
@@ -250,7 +259,8 @@ void Network::disturb() {
       if (faults_.restart) restart();
       return;
     case 3:
-      if (faults_.forget) forget();
+      if (faults_.forget) return forget();
+      if (faults_.lag) freeze();
       return;
     case 4:
       if (!faults_.refuse) return;
@@ -284,6 +294,9 @@ void Network::heal() {
 
 Result<Lease> SimulatedPool::acquire(Role role, std::uint16_t, Deadline) {
   if (network_.is_healed() || network_.chance(100)) believed_ = network_.primary_at();
+  // A name that leads to a replica, which runs what writes: nobody but the script itself can tell.
+  if (network_.are_replicas_writable() && !network_.is_healed() && network_.chance(40))
+    believed_ = network_.replica_at();
   const std::size_t node = role == Role::replica ? network_.replica_at() : believed_;
   for (auto& connection : connections_) {
     auto* wire = static_cast<Wire*>(connection.get());

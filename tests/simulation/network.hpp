@@ -58,6 +58,7 @@ class Network : public util::SimulatedWorld {
   const Node& primary() const { return *nodes_[primary_]; }
   std::size_t primary_at() const { return primary_; }
   std::size_t replica_at() { return (primary_ + 1 + below(nodes_.size() - 1)) % nodes_.size(); }
+  bool are_replicas_writable() const { return are_replicas_writable_; }
   bool is_up(std::size_t at) const { return up_[at]; }
   Reply serve(std::size_t at, const Words& words);
   /// Who answers a command that came to that node: it itself; or, where a proxy splits reads from writes, a node of its
@@ -90,7 +91,7 @@ class Network : public util::SimulatedWorld {
  private:
   std::string fresh_id();
   void replicate();
-  std::size_t replicas_with(std::size_t at, std::size_t written) const;
+  std::vector<std::size_t> acknowledged(std::size_t at) const;
   void fail_over();
   void end_zombie();
   void freeze();
@@ -101,6 +102,7 @@ class Network : public util::SimulatedWorld {
 
   util::Random random_;
   const Faults faults_;
+  const bool are_replicas_writable_;
   bool anyone_tells_state_ = false;  // whether such a proxy takes INFO and TIME for reads
   LuaHost lua_;
   std::vector<std::unique_ptr<Node>> nodes_;

@@ -17,8 +17,12 @@ void Node::apply(Keyspace& data, const Writes& writes) {
 }
 
 std::string Node::replication() const {
+  std::string lines;
+  for (std::size_t i = 0; i < replicas_.size(); ++i)
+    lines += "\r\nslave" + std::to_string(i) +
+             ":ip=10.0.0.1,port=6379,state=online,offset=" + std::to_string(replicas_[i]) + ",lag=0";
   return std::string("# Replication\r\nrole:") + (is_primary_ ? "master" : "slave") +
-         "\r\nconnected_slaves:" + std::to_string(replicas_) +
+         "\r\nconnected_slaves:" + std::to_string(replicas_.size()) + lines +
          "\r\nmaster_failover_state:no-failover\r\nmaster_replid:" + id_ + "\r\nmaster_replid2:" + id_before_ +
          "\r\nmaster_repl_offset:" + std::to_string(history_.size()) + "\r\n";
 }
@@ -41,7 +45,7 @@ Reply Node::evaluate(const Words& words, std::int64_t now_ms) {
   const bool may_write = first.find("no-writes") == std::string::npos;
   // One without `#!lua` is refused nowhere as a whole: only what it writes is.
   const bool is_judged_whole = first.substr(0, 2) == "#!";
-  if (is_judged_whole && may_write && !is_primary_) return error(kReadOnly);
+  if (is_judged_whole && may_write && !is_primary_ && !is_writable_) return error(kReadOnly);
   if (is_judged_whole && may_write && !refusal_.empty()) return error(refusal_);
   const auto key_count = static_cast<std::ptrdiff_t>(std::stoul(words.at(2)));
   const Words keys(words.begin() + 3, words.begin() + 3 + key_count);
@@ -50,11 +54,11 @@ Reply Node::evaluate(const Words& words, std::int64_t now_ms) {
   Reply reply = lua_.run(source, keys, arguments, [&](const Words& command) {
     if (!may_write && Keyspace::writes(command[0]))
       return error("ERR Write commands are not allowed from read-only scripts.");
-    if (Keyspace::writes(command[0]) && !is_primary_) return error(kReadOnly);
+    if (Keyspace::writes(command[0]) && !is_primary_ && !is_writable_) return error(kReadOnly);
     if (Keyspace::writes(command[0]) && !refusal_.empty()) return error(refusal_);
     return plain(command, now_ms, &writes);
   });
-  if (!writes.empty()) history_.push_back(std::move(writes));
+  if (!writes.empty() && is_primary_) history_.push_back(std::move(writes));
   return reply;
 }
 

@@ -32,6 +32,8 @@ class Node {
   Reply serve(const Words& words, std::int64_t now_ms);
 
   bool is_primary() const { return is_primary_; }
+  /// Scripts that write run on it as a replica too (replica-read-only no); what they write there nobody else hears of.
+  void run_scripts_as_replica() { is_writable_ = true; }
   const std::string& id() const { return id_; }
   const Keyspace& data() const { return data_; }
   Keyspace& data() { return data_; }
@@ -46,8 +48,8 @@ class Node {
   void flush();
   /// Removes one key as an eviction would.
   void evict(const std::string& key);
-  /// How many replicas INFO tells of.
-  void see_replicas(std::size_t count) { replicas_ = count; }
+  /// What each replica that INFO tells of has acknowledged.
+  void see_replicas(std::vector<std::size_t> written) { replicas_ = std::move(written); }
   /// Refuses writes with this error, as for memory or missing replicas; empty: accepts them.
   void refuse_writes(std::string why) { refusal_ = std::move(why); }
 
@@ -61,7 +63,8 @@ class Node {
   const ScriptTexts& scripts_;
   std::string id_, id_before_ = std::string(40, '0');
   bool is_primary_ = false;
-  std::size_t replicas_ = 0;
+  std::vector<std::size_t> replicas_;
+  bool is_writable_ = false;
   std::string refusal_;
   Keyspace data_;
   History history_;

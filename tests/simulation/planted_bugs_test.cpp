@@ -59,8 +59,6 @@ constexpr PlantedBug kBugs[] = {
     {"a restock counts as often as it is sent", "restock", "if done then\n", "if false then\n", "wire crash"},
     {"stock is lowered below what was sold", "restock", "if (becomes < booked and becomes < total) or ", "if ",
      "wire crash"},
-    {"a WAIT behind a batch that wrote nothing has no mark to wait for", "mark",
-     "call('HSET', KEYS[1], 'mark', A[1])\n", "", "lag crash"},
     {"a look is answered on a history that is over, whatever its caller has heard of", "look",
      "if not find(info, '\\nmaster_replid:' .. m[7] .. '\\r', 1, true) then return "
      "refuse('fenced') end",

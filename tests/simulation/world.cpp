@@ -130,7 +130,7 @@ Call World::draw_call() {
   call.request = RequestId{spoken_.back()};
   call.quantity = 1 + static_cast<std::uint32_t>(network_.below(2));
   call.verb = kVerbs[network_.below(8)];
-  call.level = network_.below(6) == 0 ? Level::replicas : Level::primary;
+  call.level = network_.below(4) == 0 ? Level::replicas : Level::primary;
   call.timeout = milliseconds(20 + network_.below(200));
   if (doubtful_ && network_.below(2) == 0) {
     spoken_.push_back(doubtful_->first);

@@ -18,7 +18,7 @@ struct Verdict {
 };
 
 /// A planted bug is caught within so many seeds, of so many steps each; the rarest shows in one of twenty.
-inline constexpr int kPlantedSeedsMax = 20, kPlantedSteps = 120;
+inline constexpr int kPlantedSeedsMax = 60, kPlantedSteps = 120;
 
 /// The library's own scripts.
 const ScriptTexts& real_scripts();
