@@ -13,8 +13,8 @@ local A, call = ARGV, redis.call
 -- For another reason than the id, such as a rule that is missing: told as it is, and no reason to reconcile.
 local function denied(x)
   local err = type(x) == 'table' and x.err
-  return err and not string.find(err, 'The ID specified in XADD', 1, true) and not string.find(err, 'WRONGTYPE', 1, true)
-    and redis.error_reply(err .. ' (XADD)')
+  local is_of_id = err and (string.find(err, 'The ID specified in XADD', 1, true) or string.find(err, 'WRONGTYPE', 1, true))
+  return err and not is_of_id and redis.error_reply(err .. ' (XADD)')
 end
 local t = call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)

@@ -39,10 +39,10 @@ class OrderWorker {
 
   /// Serves until `stop`. What can heal by itself (Redis or the database away, locked, full) is waited for, and told
   /// through log.hpp and `report`.
-  /// Errors, for which waiting is no help: conflict (this is another sale's database, the journal has a fork or a gap, or
-  /// the database went back), unsupported (layout, schema): that sale is left alone, the others go on, and it is looked
-  /// at again after a second, then ever more seldom, up to once a minute. run returns the error only if sales were named
-  /// and all of them are left alone for something else than a gap.
+  /// Errors, for which waiting is no help: conflict (this is another sale's database, the journal has a fork or a gap,
+  /// or the database went back), unsupported (layout, schema): that sale is left alone, the others go on, and it is
+  /// looked at again after a second, then ever more seldom, up to once a minute. run returns the error only if sales
+  /// were named and all of them are left alone for something else than a gap.
   [[nodiscard]] Result<Done> run();
 
   /// Serves until everything written before the call is in the database, or `deadline`.

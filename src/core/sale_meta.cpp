@@ -71,7 +71,8 @@ Result<SaleMeta> read_meta(const Reply& hgetall, Rebuilding rebuilding) {
 
   Reader reader(fields);
   if (const auto layout = reader.text("layout"); layout != kLayout)
-    return fail(ErrorCode::unsupported, fmt::format("the sale's layout is '{}', this library knows {}", layout, kLayout));
+    return fail(ErrorCode::unsupported,
+                fmt::format("the sale's layout is '{}', this library knows {}", layout, kLayout));
   SaleMeta meta;
   meta.rec = reader.text("rec");
   if (!meta.rec.empty() && rebuilding == Rebuilding::refuse) return fail(ErrorCode::refused, kBeingRebuilt);
