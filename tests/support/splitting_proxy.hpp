@@ -11,15 +11,15 @@ namespace flashsale::test {
 
 /// In which ways such proxies differ.
 struct ProxyHabits {
-  bool at_random = true;             ///< which replica is read; else they are read in turn
-  std::uint64_t seed = 1;            ///< of that
-  bool primary_reads_too = false;    ///< the primary is one of those that are read
-  bool anyone_tells_state = false;   ///< INFO, TIME and ROLE are answered as reads are; else by the primary
-  bool scripts_everywhere = true;    ///< SCRIPT LOAD and SCRIPT FLUSH go to all servers; else to the primary
+  bool at_random = true;            ///< which replica is read; else they are read in turn
+  std::uint64_t seed = 1;           ///< of that
+  bool primary_reads_too = false;   ///< the primary is one of those that are read
+  bool anyone_tells_state = false;  ///< INFO, TIME and ROLE are answered as reads are; else by the primary
+  bool scripts_everywhere = true;   ///< SCRIPT LOAD and SCRIPT FLUSH go to all servers; else to the primary
 };
 
-/// Listens on a port of the loopback interface. What the primary's COMMAND calls readonly goes to a replica, all else to
-/// the primary; each client has its own connection to each server, made when it is first needed. Pipelines are kept:
+/// Listens on a port of the loopback interface. What the primary's COMMAND calls readonly goes to a replica, all else
+/// to the primary; each client has its own connection to each server, made when it is first needed. Pipelines are kept:
 /// nothing waits for another's reply, and replies come in the order of their commands. A server that cannot be reached
 /// is passed over; the loss of one that owes a client a reply closes the client's connection, any other is mended
 /// without its knowing, as those proxies do. It knows no AUTH, SELECT or MULTI. Thread-safe.

@@ -27,8 +27,8 @@ struct WireCommand {
   std::size_t bytes = 0;
 };
 
-/// The command that `bytes` begin with; nothing while it is not whole. Throws std::runtime_error where it is no array of
-/// bulk strings, or of more than a million words.
+/// The command that `bytes` begin with; nothing while it is not whole. Throws std::runtime_error where it is no array
+/// of bulk strings, or of more than a million words.
 std::optional<WireCommand> command_at_front(std::string_view bytes);
 
 /// How many bytes the reply has that `bytes` begin with; nothing while it is not whole. Throws std::runtime_error where

@@ -1,5 +1,6 @@
-// One address whose proxy sends plain reads to replicas, one of them late: what a whole sale is behind it. What a reader
-// of the past concludes is wrong here at once: that orders are missing, that the journal has a gap, that a sale is lost.
+// One address whose proxy sends plain reads to replicas, one of them late: what a whole sale is behind it. What a
+// reader of the past concludes is wrong here at once: that orders are missing, that the journal has a gap, that a sale
+// is lost.
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
@@ -47,7 +48,8 @@ class LogWatch {
   std::set<std::string> lines_;  // guarded by mutex_
 };
 
-/// A sale with holds, all of whose acts and reads go through the proxy. It remembers what each order's buyer heard last.
+/// A sale with holds, all of whose acts and reads go through the proxy. It remembers what each order's buyer heard
+/// last.
 class ProxiedSale {
  public:
   ProxiedSale(milliseconds late, ProxyHabits habits) : setup(late, habits), dir_(fresh_dir()) {

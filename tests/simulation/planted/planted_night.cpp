@@ -1,5 +1,5 @@
-// planted_<bug> [FAULTS [SEEDS]]: the simulator with one source of the library changed by CMakeLists.txt. Ends well if an
-// invariant is broken within a few seeds, and says which.
+// planted_<bug> [FAULTS [SEEDS]]: the simulator with one source of the library changed by CMakeLists.txt. Ends well if
+// an invariant is broken within a few seeds, and says which.
 #include <fmt/format.h>
 
 #include <cstdlib>
