@@ -124,22 +124,25 @@ std::size_t connected_replicas(std::string_view info) {
 
 // `slave0:ip=10.0.0.7,port=6379,state=online,offset=4711,lag=0`, in Valkey with `type=` behind it: a replica that
 // copies over two connections has a line for each.
-std::size_t replicas_with(std::string_view info, std::uint64_t offset) {
-  std::size_t count = 0;
+std::optional<std::uint64_t> acknowledged_by(std::string_view info, std::size_t count) {
+  std::vector<std::uint64_t> offsets;
   for (std::size_t i = 0;; ++i) {
     std::string_view line = info_field(info, fmt::format("slave{}", i));
-    if (line.empty()) return count;
+    if (line.empty()) break;
     bool is_online = false, is_copy = false;
-    std::uint64_t acknowledged = 0;
+    std::uint64_t offset = 0;
     while (!line.empty()) {
       const std::string_view field = line.substr(0, line.find(','));
       line.remove_prefix(std::min(line.size(), field.size() + 1));
       if (field == "state=online") is_online = true;
       if (field == "type=rdb-channel") is_copy = true;
-      if (field.substr(0, 7) == "offset=") acknowledged = to_number<std::uint64_t>(field.substr(7)).value_or(0);
+      if (field.substr(0, 7) == "offset=") offset = to_number<std::uint64_t>(field.substr(7)).value_or(0);
     }
-    count += is_online && !is_copy && acknowledged >= offset ? 1 : 0;
+    if (is_online && !is_copy) offsets.push_back(offset);
   }
+  if (count == 0 || offsets.size() < count) return std::nullopt;
+  std::sort(offsets.rbegin(), offsets.rend());
+  return offsets[count - 1];
 }
 
 }  // namespace flashsale::core

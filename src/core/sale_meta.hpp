@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,8 +47,9 @@ bool is_history(std::string_view info, std::string_view hist);
 /// How many replicas the INFO replication text says are connected.
 std::size_t connected_replicas(std::string_view info);
 
-/// How many replicas the INFO replication text says are in step and have acknowledged `offset` or more.
-std::size_t replicas_with(std::string_view info, std::uint64_t offset);
+/// Up to where at least `count` replicas have acknowledged what was written, by the INFO replication text; nothing if
+/// fewer are in step.
+std::optional<std::uint64_t> acknowledged_by(std::string_view info, std::size_t count);
 
 /// One field of an INFO text; empty if it is not there.
 std::string_view info_field(std::string_view info, std::string_view field);

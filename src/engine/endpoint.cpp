@@ -19,10 +19,10 @@ namespace {
 constexpr int kGlances = 3;
 
 /// By script: the word is written, or with "" removed. The text of INFO server.
-Result<std::string> write_word(ConnectionPool& pool, std::string_view sale, const std::string& word,
-                               Deadline deadline) {
+Result<std::string> write_word(ConnectionPool& pool, std::string_view sale, const std::string& field,
+                               const std::string& word, Deadline deadline) {
   const core::Keys keys(sale);
-  auto answer = run_script(pool, sale, {"probe", {keys.info}, {"", word}}, deadline);
+  auto answer = run_script(pool, sale, {"probe", {keys.info}, {"", field, word}}, deadline);
   if (!answer) return tl::unexpected<Error>(explain_endpoint(std::move(answer.error())));
   return std::string(answer->text(3));
 }
@@ -39,14 +39,15 @@ Result<std::vector<Reply>> ask_plainly(ConnectionPool& pool, std::string_view sa
   return tl::unexpected<Error>(std::move(*trip.error));
 }
 
-Result<EndpointGlance> glance(ConnectionPool& pool, std::string_view sale, Deadline deadline) {
+Result<EndpointGlance> glance(ConnectionPool& pool, std::string_view sale, const std::string& field,
+                              Deadline deadline) {
   EndpointGlance seen;
   seen.word = util::random_hex(8);
-  auto server = write_word(pool, sale, seen.word, deadline);
+  auto server = write_word(pool, sale, field, seen.word, deadline);
   if (!server) return tl::unexpected<Error>(std::move(server.error()));
   seen.server_in_script = std::move(*server);
   const core::Keys keys(sale);
-  auto plain = ask_plainly(pool, sale, {{"HGET", keys.info, "#"}, {"INFO", "server"}}, deadline);
+  auto plain = ask_plainly(pool, sale, {{"HGET", keys.info, field}, {"INFO", "server"}}, deadline);
   if (!plain) return tl::unexpected<Error>(std::move(plain.error()));
   seen.plain_word = std::move(plain->at(0));
   seen.plain_server = std::move(plain->at(1));
@@ -58,9 +59,10 @@ bool is_missing(const Reply& reply) {
 }
 
 Result<Endpoint> look(ConnectionPool& pool, std::string_view sale, Deadline deadline) {
+  const std::string field = "#" + util::random_hex(8);
   Endpoint found;
   for (int i = 0; i < kGlances && found.between.empty(); ++i) {
-    auto seen = glance(pool, sale, deadline);
+    auto seen = glance(pool, sale, field, deadline);
     if (!seen) return tl::unexpected<Error>(std::move(seen.error()));
     if (i == 0) found = read_server(seen->server_in_script);
     found.between = seen_between(*seen);
@@ -68,7 +70,7 @@ Result<Endpoint> look(ConnectionPool& pool, std::string_view sale, Deadline dead
   auto waited = ask_plainly(pool, sale, {{"WAIT", "0", "1"}}, deadline);
   if (!waited) return tl::unexpected<Error>(std::move(waited.error()));
   found.knows_wait = !is_missing(waited->front());
-  auto removed = write_word(pool, sale, "", deadline);
+  auto removed = write_word(pool, sale, field, "", deadline);
   if (!removed) return tl::unexpected<Error>(std::move(removed.error()));
   return found;
 }

@@ -17,6 +17,13 @@ namespace flashsale::engine {
 class Lane;
 struct LaneShared;
 
+/// What the replicas had behind a batch.
+struct Acknowledged {
+  std::string history;        ///< the primary's
+  std::uint64_t written = 0;  ///< how far its writes went once all that the batch saw was among them
+  std::uint64_t reached = 0;  ///< up to where as many replicas as are wanted have them
+};
+
 /// Used by one thread at a time, the lane's leader. Between two calls of `step` the leader may change.
 class Flight {
  public:
@@ -72,8 +79,9 @@ class Flight {
   Result<core::BatchReply> read_reply(const core::SaleTerms& terms) const;
   void settle_each(const core::BatchReply& reply);
   std::optional<std::string_view> marked(Position at);
-  bool has_waited(Position at);
+  std::optional<Acknowledged> read_acknowledged(Position at);
   Level wanted(const Request& request) const;
+  void note_mark(Request& request, bool is_unchanged);
   void conclude(Request*& place, Result<Answer> answer, Position at);
   void hold_back(Request*& place, const Answer& answer, Position at);
   Result<Answer> answer_to(const core::BatchReply& reply, std::size_t index, std::size_t& found) const;
@@ -104,9 +112,9 @@ class Flight {
   // Of level `replicas`:
   std::size_t replicas_waited_for_ = 0;
   std::string wait_count_, wait_ms_;
-  bool waited_ = false;           // all of them have it
-  bool mark_is_missing_ = false;  // a node did not know mark.lua
-  int failures_ = 0;              // in a row, over flights
+  std::optional<Acknowledged> acknowledged_;  // behind the batch; nothing: it is not known
+  bool mark_is_missing_ = false;              // a node did not know mark.lua
+  int failures_ = 0;                          // in a row, over flights
   std::map<std::string, core::SaleTerms, std::less<>> terms_;
   std::string replication_;  // what INFO said at the last `ask`
   std::string refusal_;      // Redis' words for why it refuses writes

@@ -128,7 +128,7 @@ Result<Answer> Flight::answer_to(const core::BatchReply& reply, std::size_t inde
 }
 
 void Flight::settle_each(const core::BatchReply& reply) {
-  waited_ = heading_.waits_for_replicas && has_waited(reply.at);
+  acknowledged_ = heading_.waits_for_replicas ? read_acknowledged(reply.at) : std::nullopt;
   ReceiptNotes receipts(shared_.receipts.get(), heading_.sale, terms_.find(heading_.sale)->second, reply.at);
   std::size_t found = 0;
   for (std::size_t i = 0; i < aboard_.size(); ++i) {
@@ -161,27 +161,38 @@ std::optional<std::string_view> Flight::marked(Position at) {
   return seq && *seq >= at.seq ? std::optional<std::string_view>(fields[2].text) : std::nullopt;
 }
 
-// As many replicas as the sale asks for, or as are connected now, or were when the batch was sent, whichever is most:
-// never fewer because one is missing.
-bool Flight::has_waited(Position at) {
-  if (replies_.size() != 4) return false;
+// Of as many replicas as the sale asks for, or as are connected now, or were when the batch was sent, whichever is
+// most: never of fewer because one is missing.
+std::optional<Acknowledged> Flight::read_acknowledged(Position at) {
+  if (replies_.size() != 4) return std::nullopt;
   const auto before = marked(at);
   auto& fields = replies_[3].elements;
-  if (!before || fields.empty() || fields[0].text != nonce_) return false;
+  if (!before || fields.empty() || fields[0].text != nonce_) return std::nullopt;
   const auto now = core::take_read(std::move(fields), 0);
-  const auto offset = core::to_number<std::uint64_t>(core::info_field(*before, "master_repl_offset"));
+  const auto written = core::to_number<std::uint64_t>(core::info_field(*before, "master_repl_offset"));
   const auto history = core::info_field(*before, "master_replid");
-  if (!now || !offset || history.empty() || !core::is_history(now->replication, history)) return false;
+  if (!now || !written || history.empty() || !core::is_history(now->replication, history)) return std::nullopt;
   core::SaleTerms& terms = terms_.find(heading_.sale)->second;
   terms.connected = std::max(core::connected_replicas(*before), core::connected_replicas(now->replication));
   const auto needed = std::max({std::size_t{terms.replicas}, terms.connected, replicas_waited_for_});
-  return core::replicas_with(now->replication, *offset) >= needed;
+  const auto reached = core::acknowledged_by(now->replication, needed);
+  return Acknowledged{std::string(history), *written, reached.value_or(0)};
 }
 
 Level Flight::wanted(const Request& request) const {
   if (request.level != Level::usual) return request.level;
   const bool committed = request.verb == Verb::confirm && terms_.find(heading_.sale)->second.has_sink;
   return committed ? Level::database : Level::primary;
+}
+
+// What a request was told at first stands at the first mark behind it: were each look's own mark asked for, a replica
+// that is a moment late would never be there while others buy.
+void Flight::note_mark(Request& request, bool is_unchanged) {
+  request.mark.is_reached = false;
+  if (!acknowledged_) return;
+  if (!is_unchanged || request.mark.history != acknowledged_->history)
+    request.mark = {acknowledged_->history, acknowledged_->written, false};
+  request.mark.is_reached = acknowledged_->reached >= request.mark.written;
 }
 
 // Only what asserts an order's state has a level; `at` is the entry that must have reached it.
@@ -201,8 +212,10 @@ void Flight::conclude(Request*& place, Result<Answer> answer, Position at) {
   // Asked once more, it still is what this very call won or moved, unless somebody gave it back meanwhile; but what was
   // moved under another epoch may have been lost with it.
   const bool same = request->decided.order == answer->order && (same_epoch || request->verb == Verb::reserve);
-  if (same && (answer->holds_stock() || !request->decided.holds_stock())) *answer = request->decided;
-  const bool reached = level == Level::replicas ? waited_ : request->checking;
+  const bool unchanged = same && (answer->holds_stock() || !request->decided.holds_stock());
+  if (unchanged) *answer = request->decided;
+  if (level == Level::replicas) note_mark(*request, unchanged);
+  const bool reached = level == Level::replicas ? request->mark.is_reached : request->checking;
   if (!reached) return hold_back(place, *answer, at);
   answer->level = level;
   lane_.answer(request, answer);

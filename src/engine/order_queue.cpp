@@ -6,9 +6,9 @@
 
 #include "core/call_flow.hpp"
 #include "core/checks.hpp"
+#include "core/error_reply.hpp"
 #include "core/journal_codec.hpp"
 #include "core/keyspace.hpp"
-#include "core/error_reply.hpp"
 #include "core/scripts.hpp"
 #include "engine/control_guard.hpp"
 #include "engine/script_runner.hpp"

@@ -25,6 +25,13 @@ enum class Errand : std::uint8_t { reserve, confirm, release, look };
 
 class Lane;
 
+/// Up to where replicas must have a primary's writes for what a request was told. lua/mark.lua.
+struct ReplicaMark {
+  std::string history;        ///< of the primary; empty: nothing is known yet
+  std::uint64_t written = 0;  ///< an offset of that history
+  bool is_reached = false;
+};
+
 struct Request {
   Request* next = nullptr;
   std::string text;  ///< sale, buyer, request, item and payload back to back
@@ -37,6 +44,7 @@ struct Request {
   bool checking = false;              ///< decided, and to be looked up once more before it is answered
   Answer decided{};                   ///< has an order once it was decided below its level
   Position needs{};                   ///< the entry that the database must have for `decided`
+  ReplicaMark mark;                   ///< of level `replicas`: what they must have for `decided`
   Effect effect = Effect::none;       ///< unknown once any copy sent had no answer
   std::int64_t unknown_until_ms = 0;  ///< until then, by Redis' clock, such a copy may still win
   Deadline deadline{};

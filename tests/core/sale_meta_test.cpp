@@ -59,7 +59,7 @@ TEST_SUITE("core/sale_meta") {
     CHECK(read_meta(hgetall("opens_ms", "1700000000000")));
   }
 
-  TEST_CASE("a replica counts once it is in step and has acknowledged the offset, in the words of Redis and of Valkey") {
+  TEST_CASE("a replica counts once it is in step, by what it has acknowledged, in the words of Redis and of Valkey") {
     const std::string info =
         "# Replication\r\nrole:master\r\nconnected_slaves:5\r\n"
         "slave0:ip=10.0.0.7,port=6379,state=online,offset=100,lag=0\r\n"
@@ -67,9 +67,11 @@ TEST_SUITE("core/sale_meta") {
         "slave2:ip=10.0.0.9,port=6379,state=wait_bgsave,offset=200,lag=0\r\n"
         "slave3:ip=10.0.0.9,port=6379,state=online,offset=200,lag=0,type=rdb-channel\r\n"
         "slave4:ip=10.0.0.9,port=6379,state=online,offset=300,lag=0,type=replica\r\nmaster_replid:aaaa\r\n";
-    CHECK(replicas_with(info, 99) == 3);
-    CHECK(replicas_with(info, 100) == 2);
-    CHECK(replicas_with(info, 301) == 0);
-    CHECK(replicas_with("", 0) == 0);
+    CHECK(acknowledged_by(info, 1) == 300);
+    CHECK(acknowledged_by(info, 2) == 100);
+    CHECK(acknowledged_by(info, 3) == 99);
+    CHECK_FALSE(acknowledged_by(info, 4));
+    CHECK_FALSE(acknowledged_by("", 1));
+    CHECK_FALSE(acknowledged_by(info, 0));
   }
 }

@@ -116,7 +116,7 @@ TEST_CASE("no script writes on a replica that may be written, for it has its pri
       {{"settle", {keys.meta, keys.buyers, keys.journal}, settle},
        {"create", sale.create_keys(), sale.create_arguments(sale.terms.uuid)},
        {"read", {keys.meta}, {nonce, "2", "HGETALL", keys.meta}},
-       {"probe", {keys.info}, {nonce, "word"}},
+       {"probe", {keys.info}, {nonce, "#", "word"}},
        {"mark", {keys.meta}, {nonce, sale.terms.epoch, sale.terms.uuid}},
        {"publish", {keys.meta, keys.buyers, keys.winners}, {nonce, sale.terms.uuid, sale.terms.epoch, "2", "1 1 2 "}},
        {"beat", {keys.consumers}, {nonce, "packer"}},

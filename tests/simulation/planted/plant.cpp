@@ -19,11 +19,11 @@ constexpr Bug kBugs[] = {
     {"effect_forgotten", "src/engine/flight.cpp", "  request.effect = Effect::unknown;\n", ""},
     // One caller is told another's order.
     {"nonce_not_checked", "src/core/reserve_codec.cpp", "e[0].text != nonce)", "(false && e[0].text != nonce))"},
-    {"one_replica_of_two", "src/engine/flight_settle.cpp", "core::replicas_with(now->replication, *offset) >= needed",
-     "core::replicas_with(now->replication, *offset) >= std::min<std::size_t>(needed, 1)"},
+    {"one_replica_of_two", "src/engine/flight_settle.cpp", "core::acknowledged_by(now->replication, needed)",
+     "core::acknowledged_by(now->replication, std::min<std::size_t>(needed, 1))"},
     // As if the number of a WAIT behind a batch that wrote nothing, or on another connection, proved anything.
-    {"wait_believed", "src/engine/flight_settle.cpp", "core::replicas_with(now->replication, *offset) >= needed",
-     "static_cast<std::size_t>(replies_[2].integer) >= needed"},
+    {"wait_believed", "src/engine/flight_settle.cpp", "reached.value_or(0)};",
+     "replies_[2].integer >= static_cast<std::int64_t>(needed) ? *written : reached.value_or(0)};"},
     // Among what a look reads by script: behind a proxy a replica answers it, and tells of the past.
     {"one_plain_read", "src/engine/sale_standing.cpp", "  const std::vector<Reply>& replies = read->replies;\n",
      "  auto plain = run_commands(pool, Role::primary, sale, {commands[5]}, deadline);\n"
