@@ -24,6 +24,7 @@ void Request::fill(const Call& call, Level usual, Deadline until) {
   asks_view = checking = false;
   decided = Answer{};
   needs = Position{};
+  mark = {};
   effect = Effect::none;
   unknown_until_ms = 0;
   deadline = until;
