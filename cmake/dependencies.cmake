@@ -7,8 +7,8 @@ function(flashsale_missing what debian fedora alpine vcpkg)
     "Alpine ${alpine}; vcpkg ${vcpkg}")
 endfunction()
 
-# flashsale_need(package found DEBIAN FEDORA ALPINE VCPKG [argument of find_package...]): find_package's own message names
-# files of CMake's that nobody who lacks a library has heard of.
+# flashsale_need(package found DEBIAN FEDORA ALPINE VCPKG [argument of find_package...]): find_package's own message
+# names files of CMake's that nobody who lacks a library has heard of.
 macro(flashsale_need package found debian fedora alpine vcpkg)
   find_package(${package} QUIET ${ARGN})
   if(NOT ${found})
@@ -27,12 +27,13 @@ if(FLASHSALE_FMT_SHARED)
   set(flashsale_fmt fmt::fmt)
 endif()
 
-# hiredis is the codec only. Its archive is put inside where there is one (private_archive.cmake), since its `redis*` and
-# `sds*` symbols would meet another copy in the host's process. Where a distribution has only the shared library, that is
-# linked, and a host shares it with us.
+# hiredis is the codec only. Its archive is put inside where there is one (private_archive.cmake), since its `redis*`
+# and `sds*` symbols would meet another copy in the host's process. Where a distribution has only the shared library,
+# that is linked, and a host shares it with us.
 pkg_check_modules(HIREDIS QUIET hiredis)
 # Its own file says -I.../include/hiredis, and its users write <hiredis/...>.
-find_path(HIREDIS_INCLUDE_DIR hiredis/read.h HINTS ${HIREDIS_INCLUDEDIR} ${HIREDIS_INCLUDEDIR}/.. ${HIREDIS_INCLUDE_DIRS})
+find_path(HIREDIS_INCLUDE_DIR hiredis/read.h
+  HINTS ${HIREDIS_INCLUDEDIR} ${HIREDIS_INCLUDEDIR}/.. ${HIREDIS_INCLUDE_DIRS})
 find_library(HIREDIS_STATIC libhiredis.a HINTS ${HIREDIS_LIBDIR} ${HIREDIS_LIBRARY_DIRS})
 find_library(HIREDIS_SHARED hiredis HINTS ${HIREDIS_LIBDIR} ${HIREDIS_LIBRARY_DIRS})
 mark_as_advanced(HIREDIS_INCLUDE_DIR HIREDIS_STATIC HIREDIS_SHARED)

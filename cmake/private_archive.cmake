@@ -1,9 +1,9 @@
-# flashsale_private_archive(result target archive): one object, `result`, with the objects of `target` and the members of
-# `archive` that they need, whose symbols nobody else sees or can replace.
+# flashsale_private_archive(result target archive): one object, `result`, with the objects of `target` and the members
+# of `archive` that they need, whose symbols nobody else sees or can replace.
 #
-# What a static library stands on is otherwise a name on the user's link line. A host that has another hiredis has one of
-# the two under that name, by the order of its link line, for both: we crash in its version, or it in ours. A prefix for
-# each symbol by macros was rejected, because the archive is the distribution's, which compiled it. Only the symbols
+# What a static library stands on is otherwise a name on the user's link line. A host that has another hiredis has one
+# of the two under that name, by the order of its link line, for both: we crash in its version, or it in ours. A prefix
+# for each symbol by macros was rejected, because the archive is the distribution's, which compiled it. Only the symbols
 # that the archive defines become local; whatever the compiler makes as often as it is needed (templates, inline
 # functions) stays as it was, since the linker keeps one of all.
 function(flashsale_private_archive result target archive)

@@ -14,7 +14,7 @@ install_packages() {
   in_source bash -c '. .ci/packages.sh
     install=yes quick=yes
     . /tmp/lists
-    need_packages yes valkey-server valkey-sentinel valkey-tools dpkg-dev file lintian fakeroot'
+    need_packages yes valkey-server valkey-sentinel valkey-tools "clang$(clang_suffix)" dpkg-dev file lintian fakeroot'
 }
 
 # /usr/bin has Redis as well, and FLASHSALE_TEST_REDIS names a folder.
