@@ -32,7 +32,9 @@ if [ $# = 0 ]; then
     echo "Debian 13's are left out: run tests/platforms/run trixie first"
   fi
 fi
-case " ${names[*]-}" in *" trixie:"*) step "a checkout of HEAD in Debian 13" checkout "$cache/trixie/root/flashsale" ;; esac
+case " ${names[*]-}" in
+  *" trixie:"*) step "a checkout of HEAD in Debian 13" checkout "$cache/trixie/root/flashsale" ;;
+esac
 step "a checkout of HEAD" checkout "$cache/compilers/flashsale" || return 0
 for name in "${names[@]}"; do
   case $name in

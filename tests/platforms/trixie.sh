@@ -24,8 +24,8 @@ link_valkey() {
 }
 
 versions() {
-  in_source sh -c 'cat /etc/debian_version; c++ --version | head -1; go version; python3 --version; redis-server --version
-    valkey-server --version; dpkg-query -W libhiredis-dev libfmt-dev libssl-dev libpq-dev libexpected-dev libcli11-dev'
+  in_source sh -c 'cat /etc/debian_version; c++ --version | head -1; go version; python3 --version
+    redis-server --version; valkey-server --version; dpkg-query -W libhiredis-dev libfmt-dev libssl-dev libpq-dev libexpected-dev libcli11-dev'
 }
 
 step "the chroot" chroot_of trixie "$chroot" || return 0
