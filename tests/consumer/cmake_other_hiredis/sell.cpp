@@ -7,7 +7,9 @@ using namespace flashsale;
 extern "C" int sell(const char* url) {
   auto pool = make_pool(url).value();
   SaleController sales(pool);
-  sales.create(Sale{SaleId{"spring"}}.item(ItemId{"sneaker-42"}, 100, 2)).value();
+  Sale sale{SaleId{"spring"}};
+  sale.item(ItemId{"sneaker-42"}, 100, 2).queue = QueueMode::list;  // without a database
+  sales.create(sale).value();
   sales.open(SaleId{"spring"}).value();
   StockGate gate(pool);
   const auto answer = gate.reserve({SaleId{"spring"}, ItemId{"sneaker-42"}, BuyerId{"ann"}, RequestId{"click-1"}});
