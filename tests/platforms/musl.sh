@@ -27,7 +27,9 @@ link_headers() {
 
 # The scripts as C++, which CMake makes.
 embed_scripts() {
-  cmake -DOUTPUT="$cache/musl/scripts_embedded.cpp" "-DSCRIPTS=$(printf '%s;' "$source"/lua/*.lua)" \
+  local scripts
+  scripts=$(printf ';%s' "$source"/lua/*.lua)
+  cmake -DOUTPUT="$cache/musl/scripts_embedded.cpp" "-DSCRIPTS=${scripts#;}" \
     -P "$source/cmake/embed_lua_script.cmake"
 }
 
@@ -43,7 +45,7 @@ c_abi() {
 # compile FILE: with musl's headers alone and our warnings.
 compile() {
   "clang++$clang" -std=c++17 -nostdinc -nostdinc++ -D_LIBCPP_HAS_MUSL_LIBC -D_GNU_SOURCE -DFMT_HEADER_ONLY \
-    -isystem "$(dirname "$(find "/usr/lib/llvm$clang/include/c++" -name __config)")" \
+    -isystem "/usr/lib/llvm$clang/include/c++/v1" \
     -isystem "$("clang++$clang" -print-resource-dir)/include" -isystem "$musl" -isystem "$cache/musl/include" \
     -isystem "$cache/musl/include/postgresql" -Wall -Wextra -Wshadow -Werror "-I$source/include" "-I$source/src" \
     '-DFLASHSALE_LIBDIR="lib"' '-DFLASHSALE_SINK_FOLDER="/usr/lib/flashsale"' -fsyntax-only "$1"
