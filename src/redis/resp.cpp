@@ -110,9 +110,9 @@ struct ReplyDecoder::Builder {
   static void* create_array(const redisReadTask* task, Count count) {
     return place(task, Reply::Type::array, [&](Reply& reply) -> const char* {
       const auto wanted = static_cast<std::size_t>(count);
-      std::size_t& elements = of(task).elements;
-      if (wanted > kReplyElementsMax - elements) return "an array is too long";
-      elements += wanted;
+      Builder& builder = of(task);
+      if (wanted > kReplyElementsMax - builder.elements) return "an array is too long";
+      builder.elements += wanted;
       // A length is only a claim: a few bytes must not reserve memory for a million elements that never come.
       reply.elements.reserve(std::min<std::size_t>(wanted, 1024));
       return nullptr;
