@@ -36,8 +36,8 @@ const redisReadTask& current_task(const redisReader& reader) {
 #endif
 }
 
-// We never ask for RESP3 (HELLO 3), so whoever speaks it is not who we think it is. hiredis 0.14 knew none of its types,
-// newer ones build them: what is accepted must not depend on the version that we were built with.
+// We never ask for RESP3 (HELLO 3), so whoever speaks it is not who we think it is. hiredis 0.14 knew none of its
+// types, newer ones build them: what is accepted must not depend on the version that we were built with.
 bool is_resp2(int type) {
   return type == REDIS_REPLY_STRING || type == REDIS_REPLY_ARRAY || type == REDIS_REPLY_INTEGER ||
          type == REDIS_REPLY_STATUS || type == REDIS_REPLY_ERROR;
