@@ -12,13 +12,15 @@ there() { inside "$cache/trixie" env -C /root/flashsale HOME=/root LC_ALL=C.UTF-
 
 # compile COMMAND NAME: in the checkout that COMMAND works in.
 compile() {
-  local name=$2 c cxx package
+  local name=$2 c cxx package flags=()
   case $name in
     gcc-*) c=$name cxx=g++-${name#gcc-} package=$cxx ;;
-    *) c=$name cxx=clang++-${name#clang-} package=$c ;;
+    # clang warns before it optimises; GCC has warnings that it finds by that.
+    *) c=$name cxx=clang++-${name#clang-} package=$c flags=(-DCMAKE_CXX_FLAGS_DEBUG=-O0) ;;
   esac
   "$1" bash -c '. .ci/packages.sh && need_packages yes "$0"' "$package" &&
-    "$1" cmake --preset dev -B "build/compilers/$name" -DCMAKE_C_COMPILER="$c" -DCMAKE_CXX_COMPILER="$cxx" &&
+    "$1" cmake --preset dev -B "build/compilers/$name" -DCMAKE_C_COMPILER="$c" -DCMAKE_CXX_COMPILER="$cxx" \
+      ${flags[@]+"${flags[@]}"} &&
     "$1" cmake --build "build/compilers/$name" --target flashsale flashsale_c flashsale_sink_sqlite \
       flashsale_sink_postgres
 }
