@@ -3,7 +3,10 @@
 #   need_packages yes|no PACKAGE...   prints what is missing and installs it; with `no`, or as somebody who may not,
 #                                     says what is missing. Fails unless all are there in the end.
 #
-# All output goes to stderr. No system service is started: redis-server's package would start one.
+#   clang_suffix                      "-14" for clang++-14, of the packages clang-14, libclang-rt-14-dev and llvm-14: of
+#                                     the newest that is there, or else the one that this Debian means by `clang`
+#
+# All of need_packages' output goes to stderr. No system service is started: redis-server's package would start one.
 
 _package_is_there() {
   [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2> /dev/null)" = installed ]
@@ -94,4 +97,13 @@ need_packages() {
     echo "The packages could not be installed:$missing" >&2
     return 1
   }
+}
+
+clang_suffix() {
+  local version
+  for version in $(seq 29 -1 14); do
+    if command -v "clang++-$version" > /dev/null 2>&1; then echo "-$version"; return; fi
+  done
+  command -v clang++ > /dev/null 2>&1 && return
+  apt-cache depends clang 2> /dev/null | sed -n 's/.*Depends: clang\(-[0-9]*\)$/\1/p'
 }

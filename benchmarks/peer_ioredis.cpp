@@ -27,7 +27,7 @@ fs::path npm_dir() { return fs::read_symlink("/proc/self/exe").parent_path().par
 bool runs(const std::string& command) { return std::system((command + " >/dev/null 2>&1").c_str()) == 0; }
 
 std::string output_of(const std::string& command) {
-  const std::unique_ptr<FILE, decltype(&pclose)> pipe(popen(command.c_str(), "r"), &pclose);
+  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), &pclose);
   if (pipe == nullptr) throw std::runtime_error("cannot run " + command);
   std::string text;
   char piece[4096];

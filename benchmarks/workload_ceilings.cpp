@@ -14,7 +14,7 @@ namespace {
 /// Requests a second, as redis-benchmark reports them.
 double redis_benchmark(const std::string& socket, const std::string& arguments) {
   const std::string command = fmt::format("redis-benchmark -s '{}' --csv {} 2>/dev/null", socket, arguments);
-  const std::unique_ptr<FILE, decltype(&pclose)> pipe(popen(command.c_str(), "r"), &pclose);
+  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), &pclose);
   if (pipe == nullptr) throw std::runtime_error("cannot run redis-benchmark");
   char line[512];
   double last = 0;

@@ -35,6 +35,10 @@ foreach(scheme IN ITEMS sqlite postgres)
   endif()
 endforeach()
 
+set(hiredis_is_inside OFF)
+if(HIREDIS_STATIC)
+  set(hiredis_is_inside ON)
+endif()
 configure_package_config_file(cmake/flashsale-config.cmake.in flashsale-config.cmake INSTALL_DESTINATION ${config_dir}
   NO_SET_AND_CHECK_MACRO NO_CHECK_REQUIRED_COMPONENTS_MACRO)
 # Before 1.0 a minor version may change the C++ API.

@@ -1,5 +1,6 @@
 // dead: the orders that a worker set aside, and what the operator decides about them.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "text.hpp"
 #include "verbs.hpp"

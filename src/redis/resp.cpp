@@ -26,6 +26,32 @@ void append_length(char kind, std::size_t length, std::string& bytes) {
   bytes.append(digits, end);
 }
 
+// The value that hiredis waits for. Its stack of them was an array until 0.14, and is one of pointers since 1.0, which
+// also brought the types of RESP3.
+const redisReadTask& current_task(const redisReader& reader) {
+#ifdef REDIS_REPLY_DOUBLE
+  return *reader.task[reader.ridx];
+#else
+  return reader.rstack[reader.ridx];
+#endif
+}
+
+// We never ask for RESP3 (HELLO 3), so whoever speaks it is not who we think it is. hiredis 0.14 knew none of its
+// types, newer ones build them: what is accepted must not depend on the version that we were built with.
+bool is_resp2(int type) {
+  return type == REDIS_REPLY_STRING || type == REDIS_REPLY_ARRAY || type == REDIS_REPLY_INTEGER ||
+         type == REDIS_REPLY_STATUS || type == REDIS_REPLY_ERROR;
+}
+
+// hiredis 0.14 refuses arrays that are too deep, 1.0 to 1.3 none, and later ones at another depth.
+int depth_of(const redisReadTask* task) {
+  int depth = 0;
+  for (; task->parent != nullptr; task = task->parent) ++depth;
+  return depth;
+}
+
+constexpr const char* kOtherProtocol = "a type that RESP2 does not have";
+
 }  // namespace
 
 // redisFormatCommandArgv would allocate a buffer for each command and want two more arrays of pointers and lengths; a
@@ -53,10 +79,15 @@ struct ReplyDecoder::Builder {
   template <class Fill>
   static void* place(const redisReadTask* task, Reply::Type type, Fill fill) {
     try {
+      if (!is_resp2(task->type)) return of(task).refuse(kOtherProtocol);
+      if (task->type == REDIS_REPLY_ARRAY && depth_of(task) >= kReplyDepthMax) {
+        return of(task).refuse("arrays are too deep in one another");
+      }
       auto* parent = task->parent == nullptr ? nullptr : static_cast<Reply*>(task->parent->obj);
       Reply& reply = parent == nullptr ? of(task).root : parent->elements.emplace_back();
       reply.type = type;
-      return fill(reply) ? &reply : nullptr;
+      const char* why = fill(reply);
+      return why == nullptr ? &reply : of(task).refuse(why);
     } catch (const std::bad_alloc&) {
       return nullptr;
     }
@@ -64,43 +95,71 @@ struct ReplyDecoder::Builder {
 
   static void* create_string(const redisReadTask* task, char* bytes, std::size_t size) {
     const auto type = task->type == REDIS_REPLY_ERROR ? Reply::Type::error : Reply::Type::text;
-    return place(task, type, [&](Reply& reply) {
-      if (size > kReplyTextBytesMax) return of(task).refuse("a string is too long");
-      reply.text.assign(bytes, size);
-      return true;
+    return place(task, type, [&](Reply& reply) -> const char* {
+      if (size > kReplyTextBytesMax) return "a string is too long";
+      const std::string_view text(bytes, size);
+      // hiredis refuses it since 1.0.
+      const bool is_line = task->type != REDIS_REPLY_STRING;
+      if (is_line && text.find_first_of("\r\n") != std::string_view::npos) return "a line ends within a simple string";
+      reply.text.assign(text);
+      return nullptr;
     });
   }
-  static void* create_array(const redisReadTask* task, int count) {
-    return place(task, Reply::Type::array, [&](Reply& reply) {
+  /// `Count` is int until 0.14, and size_t since.
+  template <class Count>
+  static void* create_array(const redisReadTask* task, Count count) {
+    return place(task, Reply::Type::array, [&](Reply& reply) -> const char* {
+      const auto wanted = static_cast<std::size_t>(count);
       Builder& builder = of(task);
-      builder.elements += static_cast<std::size_t>(count);
-      if (builder.elements > kReplyElementsMax) return builder.refuse("an array is too long");
+      if (wanted > kReplyElementsMax - builder.elements) return "an array is too long";
+      builder.elements += wanted;
       // A length is only a claim: a few bytes must not reserve memory for a million elements that never come.
-      reply.elements.reserve(static_cast<std::size_t>(std::min(count, 1024)));
-      return true;
+      reply.elements.reserve(std::min<std::size_t>(wanted, 1024));
+      return nullptr;
     });
   }
   static void* create_integer(const redisReadTask* task, long long value) {
-    return place(task, Reply::Type::integer, [&](Reply& reply) {
+    return place(task, Reply::Type::integer, [&](Reply& reply) -> const char* {
       reply.integer = value;
-      return true;
+      return nullptr;
     });
   }
   static void* create_nil(const redisReadTask* task) {
-    return place(task, Reply::Type::nil, [](Reply&) { return true; });
+    return place(task, Reply::Type::nil, [](Reply&) -> const char* { return nullptr; });
   }
+#ifdef REDIS_REPLY_DOUBLE
+  // Without these hiredis would take the value for built.
+  static void* create_double(const redisReadTask* task, double, char*, std::size_t) {
+    return of(task).refuse(kOtherProtocol);
+  }
+  static void* create_bool(const redisReadTask* task, int) { return of(task).refuse(kOtherProtocol); }
+#endif
   static void free_object(void*) {}  // the builder owns the root, the root all else
 
-  bool refuse(const char* why) {
+  static redisReplyObjectFunctions functions() {
+    redisReplyObjectFunctions table{};
+    table.createString = create_string;
+    table.createArray = create_array;
+    table.createInteger = create_integer;
+    table.createNil = create_nil;
+#ifdef REDIS_REPLY_DOUBLE
+    table.createDouble = create_double;
+    table.createBool = create_bool;
+#endif
+    table.freeObject = free_object;
+    return table;
+  }
+
+  /// Always null, which makes hiredis stop.
+  void* refuse(const char* why) {
     refusal = why;
-    return false;
+    return nullptr;
   }
 };
 
 ReplyDecoder::ReplyDecoder() : builder_(std::make_unique<Builder>()) {
   // hiredis asks for a pointer to non-const, and never writes through it.
-  static redisReplyObjectFunctions functions = {Builder::create_string, Builder::create_array, Builder::create_integer,
-                                                Builder::create_nil, Builder::free_object};
+  static redisReplyObjectFunctions functions = Builder::functions();
   reader_.reset(redisReaderCreateWithFunctions(&functions));
   if (reader_ == nullptr) throw std::bad_alloc();
   reader_->privdata = builder_.get();
@@ -141,7 +200,8 @@ std::string_view ReplyDecoder::excess() const {
   if (bytes_ > kReplyBytesMax) return "a reply is too long";
   if (reader_->ridx < 0) return {};
   const std::string_view unread(reader_->buf + reader_->pos, reader_->len - reader_->pos);
-  const int type = reader_->rstack[reader_->ridx].type;
+  const int type = current_task(*reader_).type;
+  if (type >= 0 && !is_resp2(type)) return kOtherProtocol;
   if (type != REDIS_REPLY_STRING) return unread.size() > kReplyLineBytesMax ? "a line is too long" : "";
   const auto end = unread.substr(0, kLengthBytesMax).find("\r\n");
   if (end == std::string_view::npos) return unread.size() >= kLengthBytesMax ? "a length is too long" : "";
@@ -151,7 +211,7 @@ std::string_view ReplyDecoder::excess() const {
 }
 
 bool ReplyDecoder::is_empty() const {
-  const bool between = reader_->ridx < 0 || (reader_->ridx == 0 && reader_->rstack[0].type < 0);
+  const bool between = reader_->ridx < 0 || (reader_->ridx == 0 && current_task(*reader_).type < 0);
   return between && reader_->pos == reader_->len;
 }
 

@@ -13,7 +13,7 @@ struct redisReader;
 namespace flashsale::redis {
 
 // Bounds on one reply. Whoever exceeds them is not a Redis that we talk to, and must not be able to fill our memory.
-inline constexpr int kReplyDepthMax = 8;                      ///< arrays within arrays; hiredis' own bound
+inline constexpr int kReplyDepthMax = 8;                      ///< arrays within arrays; each hiredis has another
 inline constexpr std::size_t kReplyBytesMax = 64u << 20;      ///< of a whole reply, as it travels
 inline constexpr std::size_t kReplyElementsMax = 1u << 20;    ///< in all of its arrays together
 inline constexpr std::size_t kReplyTextBytesMax = 16u << 20;  ///< of one bulk string

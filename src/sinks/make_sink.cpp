@@ -4,9 +4,10 @@
 // neither. A module is never unloaded: its sinks' code must outlive them.
 #include <dlfcn.h>
 #include <fmt/format.h>
-#include <link.h>
+#include <sys/auxv.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
@@ -25,6 +26,8 @@ using sinks::fail_with;
 
 constexpr std::size_t kUrlBytesMax = 4096;
 constexpr std::size_t kSchemeBytesMax = 32;
+// A program's table of segments stands behind its ELF header, in the first page.
+constexpr std::uintptr_t kHeaderBytesMax = 4096;
 
 struct Target {
   std::string scheme;  ///< of the module
@@ -62,14 +65,14 @@ Target parse(std::string_view url) {
 /// The folder of the program or library that this code is in; empty if the system does not say.
 fs::path own_folder() {
   Dl_info info{};
-  link_map* object = nullptr;
-  if (dladdr1(reinterpret_cast<void*>(&make_sink), &info, reinterpret_cast<void**>(&object), RTLD_DL_LINKMAP) == 0) {
-    return {};
-  }
-  // The program itself has no name there, and argv[0] may be a word found by PATH.
-  const bool is_program = object == nullptr || object->l_name == nullptr || *object->l_name == '\0';
+  if (dladdr(reinterpret_cast<void*>(&make_sink), &info) == 0 || info.dli_fname == nullptr) return {};
+  // The program's own name there may be a word that was found by PATH. Only glibc's dladdr1 tells a program from a
+  // library; everywhere the program is what has the entry point's headers.
+  const auto program = getauxval(AT_PHDR);
+  const auto base = reinterpret_cast<std::uintptr_t>(info.dli_fbase);
+  const bool is_program = program >= base && program - base < kHeaderBytesMax;
   std::error_code error;
-  return fs::canonical(is_program ? "/proc/self/exe" : object->l_name, error).parent_path();
+  return fs::canonical(is_program ? "/proc/self/exe" : info.dli_fname, error).parent_path();
 }
 
 std::vector<fs::path> module_folders() {

@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <stdexcept>
 
 #include "core/keyspace.hpp"
 #include "engine/journal_applier.hpp"

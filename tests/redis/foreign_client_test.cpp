@@ -2,6 +2,8 @@
 #include <doctest/doctest.h>
 #include <signal.h>
 
+#include <stdexcept>
+
 #include "../examples/hiredis_plug.hpp"
 #include "flashsale/flashsale.hpp"
 #include "redis/connection_conformance.hpp"

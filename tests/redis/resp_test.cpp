@@ -76,6 +76,9 @@ TEST_CASE("eight arrays in one another are a reply, nine are nonsense") {
   CHECK(decode(nested(kReplyDepthMax)) == Step::reply);
   CHECK(decode(nested(kReplyDepthMax + 1)) == Step::nonsense);
   CHECK(decode(nested(100'000)) == Step::nonsense);
+  CHECK(decode(nested(kReplyDepthMax - 1).replace(4 * (kReplyDepthMax - 1), 4, "*-1\r\n")) == Step::reply);
+  CHECK(decode(nested(kReplyDepthMax).replace(4 * kReplyDepthMax, 4, "*-1\r\n")) == Step::nonsense);
+  CHECK(decode(nested(kReplyDepthMax).replace(4 * kReplyDepthMax, 4, "*0\r\n")) == Step::nonsense);
 }
 
 TEST_CASE("nonsense is told at once, before what it announces has come") {
@@ -102,6 +105,18 @@ TEST_CASE("nonsense is told at once, before what it announces has come") {
                                ">1\r\n+push\r\n",
                                "%1\r\n",
                                "_\r\n",
+                               "~1\r\n",
+                               "|1\r\n",
+                               ",1.5\r\n",
+                               "#t\r\n",
+                               "(1\r\n",
+                               "=100\r\n",
+                               "*1\r\n_\r\n",
+                               "*1\r\n,1.5\r\n",
+                               ">",
+                               "=",
+                               "+a\nb\r\n",
+                               "-a\rb\r\n",
                                std::string("\0", 1),
                                "$" + std::string(40, '1'),
                                "*2\r\n*1048576\r\n",

@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <stdexcept>
 
 #include "flashsale/metrics.hpp"
 #include "flashsale/redis.hpp"

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -65,7 +65,8 @@ void Values::own(Oid type, std::string bytes) {
 std::int64_t Rows::integer(int row, int column) const {
   const std::string_view digits = bytes(row, column);
   if (digits.empty()) return 0;
-  std::uint64_t value = digits[0] < 0 ? ~std::uint64_t{0} : 0;
+  // Whether a plain char has a sign is the processor's own affair: on arm64 it has none.
+  std::uint64_t value = static_cast<signed char>(digits[0]) < 0 ? ~std::uint64_t{0} : 0;
   for (const char digit : digits) value = value << 8 | static_cast<unsigned char>(digit);
   return static_cast<std::int64_t>(value);
 }

@@ -1,6 +1,7 @@
 /// What a soak has been through: one line of JSON a night, appended as it ends, and the table that sums them up.
 #pragma once
 
+#include <stdexcept>
 #include <string>
 
 #include "faults/history/nemeses.hpp"
