@@ -16,6 +16,7 @@ struct Endpoint {
   std::string between;     ///< empty: nothing was seen between. Else how it was noticed that something is, for a person
   bool knows_wait = true;  ///< false: it has no WAIT, so that there is no level `replicas` here
 
+  /// Whether nothing was seen between.
   bool is_direct() const { return between.empty(); }
 };
 
