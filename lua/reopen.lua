@@ -15,7 +15,8 @@ local A, call = ARGV, redis.call
 -- For another reason than the id, such as a rule that is missing: told as it is, and no reason to reconcile.
 local function denied(x)
   local err = type(x) == 'table' and x.err
-  local is_of_id = err and (string.find(err, 'The ID specified in XADD', 1, true) or string.find(err, 'WRONGTYPE', 1, true))
+  local function says(words) return err and string.find(err, words, 1, true) end
+  local is_of_id = says('The ID specified in XADD') or says('WRONGTYPE')
   return err and not is_of_id and redis.error_reply(err .. ' (XADD)')
 end
 local t = call('TIME')
