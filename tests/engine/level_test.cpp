@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <signal.h>
 
+#include <atomic>
 #include <future>
 #include <thread>
 
@@ -306,6 +307,28 @@ TEST_SUITE("engine/level") {
     send_signal(replica.pid(), SIGCONT);
     CHECK(must(other.resolve(order("b1"), {kLong, Level::replicas})).level == Level::replicas);
     CHECK(must(gate.confirm(order("b2"), {kLong, Level::replicas})).level == Level::replicas);
+  }
+
+  TEST_CASE("a replica that is always later than one WAIT lasts is reached all the same, while others go on buying") {
+    PrivateRedis primary({"--repl-diskless-sync-delay", "0"}, Tcp::yes), replica({}, Tcp::yes);
+    WireProxy link("127.0.0.1:" + std::to_string(primary.port()), Tcp::yes);
+    replica.command({"REPLICAOF", "127.0.0.1", std::to_string(link.port())});
+    replica.wait_linked();
+    auto pool = make_pool(primary.tcp_url()).value();
+    make_raw_sale(*pool, Sale{kSale}.item(ItemId{"shoe"}, 1'000'000, 2));
+    link.delay_replies(milliseconds{150});
+    StockGate gate(pool), others(make_pool(primary.tcp_url()).value());
+    std::atomic<bool> stop{false};
+    std::thread crowd([&] {
+      for (int i = 0; !stop; ++i)
+        static_cast<void>(others.reserve(click("other-" + std::to_string(i), Level::primary, kLong)));
+    });
+    const auto reserved = gate.reserve(click("ann", Level::replicas, kLong));
+    const auto resolved = gate.resolve(order("ann"), {kLong, Level::replicas});
+    stop = true;
+    crowd.join();
+    CHECK(must(reserved).level == Level::replicas);
+    CHECK(must(resolved).level == Level::replicas);
   }
 
   TEST_CASE("a node that forgot its scripts is told the mark anew, and level replicas goes on") {
