@@ -167,9 +167,10 @@ void examine_endpoint(const Result<Endpoint>& endpoint, std::vector<Finding>& fi
     return;
   }
   if (!endpoint->is_direct())
-    findings.push_back({"between", endpoint->between,
-                        "something answers for others; sales are safe if it sends EVALSHA and SCRIPT LOAD to the "
-                        "primary, and level replicas needs its WAIT to be of the same connection"});
+    findings.push_back(
+        {"between", endpoint->between,
+         "something answers for others; sales are safe if it sends EVALSHA and SCRIPT LOAD to the primary "
+         "(docs/operations.md, Behind a proxy)"});
   if (!endpoint->knows_wait) findings.push_back({"WAIT", "unknown", "there is no level replicas here"});
 }
 
