@@ -10,12 +10,12 @@
 --   exists (another sale has the id); late; not_primary.
 -- Cost: O(items).
 local A, call = ARGV, redis.call
--- For another reason than the id, such as a rule that is missing: told as it is, and no reason to reconcile.
+-- A rule that is missing is told as it is, and is no reason to reconcile; any other refusal is about the id.
 local function denied(x)
   local err = type(x) == 'table' and x.err
   local function says(words) return err and string.find(err, words, 1, true) end
-  local is_of_id = says('The ID specified in XADD') or says('WRONGTYPE')
-  return err and not is_of_id and redis.error_reply(err .. ' (XADD)')
+  return (says('NOPERM') or says('ACL failure in script') or says('The user executing the script'))
+    and redis.error_reply(err .. ' (XADD)')
 end
 local t = call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)

@@ -14,10 +14,11 @@
 -- Cost: O(512 log holds), about 2 ms of Redis at most.
 local A, call, find, match, sub = ARGV, redis.call, string.find, string.match, string.sub
 local function refuse(verdict, now) return {A[4], verdict, now or 0} end
--- For another reason than the id, such as a rule that is missing: told as it is, and no reason to reconcile.
+-- A rule that is missing is told as it is, and is no reason to reconcile; any other refusal is about the id.
 local function denied(x)
   local err = type(x) == 'table' and x.err
-  return err and not find(err, 'The ID specified in XADD', 1, true) and not find(err, 'WRONGTYPE', 1, true)
+  local function says(words) return err and find(err, words, 1, true) end
+  return (says('NOPERM') or says('ACL failure in script') or says('The user executing the script'))
     and redis.error_reply(err .. ' (XADD)')
 end
 

@@ -20,7 +20,7 @@ struct Party {
 
 // What every connection says, whatever the topology: ROLE, READONLY, ASKING and CLUSTER tell who is where.
 constexpr const char* kEverybody =
-    "+ping +select +role +readonly +asking +cluster|slots +cluster|myid +time +info +evalsha";
+    "+ping +echo +select +role +readonly +asking +cluster|slots +cluster|myid +time +info +evalsha";
 
 // The commands inside a script count as the user's own. Only workers and controllers load scripts, so a fresh node runs
 // nothing that none of them has loaded. EVAL is for a consumer of the list alone, whose beat must not miss on a node

@@ -171,7 +171,8 @@ void examine_endpoint(const Result<Endpoint>& endpoint, std::vector<Finding>& fi
         {"between", endpoint->between,
          "something answers for others; sales are safe if it sends EVALSHA and SCRIPT LOAD to the primary "
          "(docs/operations.md, Behind a proxy)"});
-  if (!endpoint->knows_wait) findings.push_back({"WAIT", "unknown", "there is no level replicas here"});
+  if (!endpoint->knows_wait)
+    findings.push_back({"WAIT", "unknown", "a sale that is to wait for replicas is refused here"});
 }
 
 int doctor(Session& session) {

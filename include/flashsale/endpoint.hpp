@@ -14,7 +14,7 @@ struct Endpoint {
   std::string server;      ///< "Redis" or "Valkey"
   std::string version;     ///< for instance 7.0.15; empty: it does not say
   std::string between;     ///< empty: nothing was seen between. Else how it was noticed that something is, for a person
-  bool knows_wait = true;  ///< false: it has no WAIT, so that there is no level `replicas` here
+  bool knows_wait = true;  ///< false: it has no WAIT, or hangs up on it: no sale may be made to wait for replicas
 
   /// Whether nothing was seen between.
   bool is_direct() const { return between.empty(); }
@@ -27,7 +27,7 @@ struct Endpoint {
 /// Errors, in this order: invalid_argument (the sale's id); refused (a rule is missing, which the detail names; or
 /// Redis refuses writes); unsupported (no scripts, no INFO in scripts, or scripts that are forgotten at once: the
 /// detail says which); timed_out, disconnected. Effect none, always. Thread-safe. Blocks until `deadline` at most.
-/// Cost: eight round trips.
+/// Cost: nine round trips.
 [[nodiscard]] Result<Endpoint> find_endpoint(ConnectionPool& pool, SaleId sale, Deadline deadline);
 
 /// In one line: "Valkey 8.0.1", or "Redis 7.0.15, through something that ...".

@@ -58,8 +58,8 @@ bool is_missing(const Reply& reply) {
   return reply.type == Reply::Type::error && core::sort_error_reply(reply.text) == core::ErrorReply::unknown_command;
 }
 
-Result<Endpoint> look(ConnectionPool& pool, std::string_view sale, Deadline deadline) {
-  const std::string field = "#" + util::random_hex(8);
+Result<Endpoint> glance_about(ConnectionPool& pool, std::string_view sale, const std::string& field,
+                              Deadline deadline) {
   Endpoint found;
   for (int i = 0; i < kGlances && found.between.empty(); ++i) {
     auto seen = glance(pool, sale, field, deadline);
@@ -67,11 +67,22 @@ Result<Endpoint> look(ConnectionPool& pool, std::string_view sale, Deadline dead
     if (i == 0) found = read_server(seen->server_in_script);
     found.between = seen_between(*seen);
   }
+  // Some proxies hang up on a command that they do not know.
   auto waited = ask_plainly(pool, sale, {{"WAIT", "0", "1"}}, deadline);
-  if (!waited) return tl::unexpected<Error>(std::move(waited.error()));
-  found.knows_wait = !is_missing(waited->front());
+  if (!waited && waited.error().code != ErrorCode::disconnected)
+    return tl::unexpected<Error>(std::move(waited.error()));
+  found.knows_wait = waited && !is_missing(waited->front());
+  return found;
+}
+
+/// Whoever may not remove a word hears so before one is written, and whatever happens then, it is removed.
+Result<Endpoint> look(ConnectionPool& pool, std::string_view sale, Deadline deadline) {
+  const std::string field = "#" + util::random_hex(8);
+  if (auto removed = write_word(pool, sale, field, "", deadline); !removed)
+    return tl::unexpected<Error>(std::move(removed.error()));
+  auto found = glance_about(pool, sale, field, deadline);
   auto removed = write_word(pool, sale, field, "", deadline);
-  if (!removed) return tl::unexpected<Error>(std::move(removed.error()));
+  if (found && !removed) return tl::unexpected<Error>(std::move(removed.error()));
   return found;
 }
 
@@ -130,7 +141,7 @@ std::string to_string(const Endpoint& endpoint) {
   if (!endpoint.is_direct())
     text += ", through something that answers for others (" + endpoint.between +
             "); scripts must reach the primary, docs/operations.md says what else";
-  if (!endpoint.knows_wait) text += ", without WAIT, so without level 'replicas'";
+  if (!endpoint.knows_wait) text += ", without WAIT, which level 'replicas' needs";
   return text;
 }
 

@@ -19,9 +19,9 @@ struct LaneShared;
 
 /// What the replicas had behind a batch.
 struct Acknowledged {
-  std::string history;        ///< the primary's
-  std::uint64_t written = 0;  ///< how far its writes went once all that the batch saw was among them
-  std::uint64_t reached = 0;  ///< up to where as many replicas as are wanted have them
+  std::string history;                   ///< the primary's
+  std::uint64_t written = 0;             ///< how far its writes went once all that the batch saw was among them
+  std::optional<std::uint64_t> reached;  ///< up to where as many replicas as are wanted have them; too few: nothing
 };
 
 /// Used by one thread at a time, the lane's leader. Between two calls of `step` the leader may change.

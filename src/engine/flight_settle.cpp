@@ -176,7 +176,7 @@ std::optional<Acknowledged> Flight::read_acknowledged(Position at) {
   terms.connected = std::max(core::connected_replicas(*before), core::connected_replicas(now->replication));
   const auto needed = std::max({std::size_t{terms.replicas}, terms.connected, replicas_waited_for_});
   const auto reached = core::acknowledged_by(now->replication, needed);
-  return Acknowledged{std::string(history), *written, reached.value_or(0)};
+  return Acknowledged{std::string(history), *written, reached};
 }
 
 Level Flight::wanted(const Request& request) const {
@@ -192,7 +192,8 @@ void Flight::note_mark(Request& request, bool is_unchanged) {
   if (!acknowledged_) return;
   if (!is_unchanged || request.mark.history != acknowledged_->history)
     request.mark = {acknowledged_->history, acknowledged_->written, false};
-  request.mark.is_reached = acknowledged_->reached >= request.mark.written;
+  // A primary without a replica counts no offset: none at all is no offset of nought.
+  request.mark.is_reached = acknowledged_->reached && *acknowledged_->reached >= request.mark.written;
 }
 
 // Only what asserts an order's state has a level; `at` is the entry that must have reached it.

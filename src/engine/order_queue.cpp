@@ -168,10 +168,9 @@ Result<Done> OrderQueue::ack(SaleId sale, BuyerId consumer, const TakenOrder& ta
   return guarded([&]() -> Result<Done> {
     if (auto error = check(sale, consumer)) return tl::unexpected<Error>(std::move(*error));
     const std::string key = core::Keys(sale.text()).taken(consumer.text());
-    // The newest is at the left, and the one acknowledged is mostly the oldest.
-    auto replies =
-        engine::run_commands(*pool_, Role::primary, sale.text(), {{"LREM", key, "-1", taken.element}}, deadline);
-    if (!replies) return tl::unexpected<Error>(std::move(replies.error()));
+    engine::ScriptCall call{"ack", {key}, {"", taken.element}};
+    auto done = engine::run_script(*pool_, sale.text(), std::move(call), deadline);
+    if (!done) return tl::unexpected<Error>(std::move(done.error()));
     return {};
   });
 }

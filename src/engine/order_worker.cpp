@@ -35,6 +35,8 @@ namespace {
 /// Long enough to rebuild the largest sale; `stop` ends it sooner.
 constexpr std::chrono::minutes kReconcilePatience{10};
 
+constexpr milliseconds kMeetAgain{30'000};  // where it could not be found out what decides the sales
+
 /// A sale that is left alone is looked at again after a second, then twice as late each time: an operator may have put
 /// it right, and nobody restarts a worker for one sale.
 constexpr milliseconds kLookAgainMin{1000}, kLookAgainMax{60'000};
@@ -140,6 +142,7 @@ class OrderWorker::Body {
   util::EventFd event_;        // opened under mutex_, once
   WorkerReport report_;        // guarded by mutex_
   bool met_ = false;           // it was said what decides the sales; of the running thread
+  Deadline meet_due_{};        // not to be looked for before; likewise
   std::string list_obstacle_;  // the sink did not list its sales; of the running thread
 };
 
@@ -197,7 +200,7 @@ void OrderWorker::Body::watch(Sales& sales) {
   const std::string obstacle = listed ? "" : sink_->describe() + ": " + to_string(listed.error());
   if (!obstacle.empty() && obstacle != list_obstacle_) engine::log(LogLevel::warning, "{}", obstacle);
   list_obstacle_ = obstacle;
-  if (!met_ && !sales.empty()) meet(sales.front().sale);
+  if (!met_ && !sales.empty() && sales.front().obstacle.empty()) meet(sales.front().sale);
   for (Served& served : sales) {
     if (is_stopped()) return;
     if (!served.obstacle.empty()) continue;
@@ -213,7 +216,9 @@ void OrderWorker::Body::watch(Sales& sales) {
 
 /// Says once what decides the sales. What stands in the way of that stands in the sales' as well, which tell it.
 void OrderWorker::Body::meet(const std::string& sale) {
+  if (util::Clock::now() < meet_due_) return;  // other sales want to be served
   met_ = engine::meet_endpoint(*pool_, sale, call_deadline()).has_value();
+  meet_due_ = util::Clock::now() + kMeetAgain;
 }
 
 /// Frees in Redis what a worker that died behind its commit did not. False: it could not be.

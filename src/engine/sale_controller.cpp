@@ -138,8 +138,8 @@ Result<Done> SaleController::preload(SaleId sale, ItemId item, std::string_view 
     const auto meta = read_sale(controlled);
     if (!meta) return unexpected(meta.error());
     if (const auto index = find_item(*meta, sale.text(), item); !index) return unexpected(index.error());
-    auto stored = engine::run_commands(*pool_, Role::primary, sale.text(),
-                                       {{"HSET", controlled.keys.info, item.text(), info}}, controlled.deadline);
+    engine::ScriptCall call{"preload", {controlled.keys.info}, {"", std::string(item.text()), std::string(info)}};
+    auto stored = engine::run_script(*pool_, sale.text(), std::move(call), controlled.deadline);
     if (!stored) return unexpected(std::move(stored.error()));
     return {};
   });
@@ -174,7 +174,8 @@ Result<Done> SaleController::open(SaleId sale) {
     if (auto defect = core::check_sale(sale.text())) return invalid(defect);
     const auto deadline = deadline_of(options_);
     // So that a gate without the right to load scripts meets none that is missing; a gate with it needs no help.
-    static_cast<void>(engine::load_missing_scripts(*pool_, sale.text(), deadline));
+    const auto soon = util::Clock::now() + (deadline - util::Clock::now()) / 4;  // most of the time is the act's own
+    static_cast<void>(engine::load_missing_scripts(*pool_, sale.text(), soon));
     return control({pool_, sink_, sale.text(), deadline}, "open");
   });
 }

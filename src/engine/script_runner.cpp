@@ -26,6 +26,12 @@ bool sleep_within(milliseconds time, Deadline deadline) {
 
 namespace {
 
+std::vector<Command> load_all() {
+  std::vector<Command> commands;
+  for (const core::Script& script : core::embedded_scripts()) commands.push_back({"SCRIPT", "LOAD", script.text});
+  return commands;
+}
+
 /// Drives one CallFlow: `send` does the round trip for Step::send and yields the reply that decides.
 class Driver {
  public:
@@ -45,7 +51,7 @@ class Driver {
           break;
         case core::Step::load:
           if (script == nullptr) return fail(ErrorCode::protocol, replies_.back().text);  // a plain command has none
-          step = load(*script);
+          step = load();
           break;
         case core::Step::await:  // nothing else waits here, so the deadline itself was the end
           step = flow_.expired();
@@ -80,8 +86,9 @@ class Driver {
     return flow_.leased();
   }
 
-  core::Step load(const core::Script& script) {
-    RoundTrip trip = lease_->roundtrip(load_commands(script), deadline_);
+  /// All of them: a node that has forgotten one has forgotten the others, and gates may not load any.
+  core::Step load() {
+    RoundTrip trip = lease_->roundtrip(load_all(), deadline_);
     return trip.error ? flow_.stopped(*trip.error) : flow_.loaded(first_error(trip.replies));
   }
 
@@ -119,10 +126,11 @@ void heed_time(Connection& connection, const core::Script& script, const Reply& 
 
 Result<std::vector<Reply>> run_commands(ConnectionPool& pool, Role role, std::string_view sale,
                                         const std::vector<Command>& commands, Deadline deadline) {
-  // Scripts echo their nonce; plain commands do not, so a PING of its own goes ahead. A reply that was repeated on the
-  // way would otherwise pass for this call's: a reconcile read from one that nothing had survived.
+  // Scripts echo their nonce; plain commands do not, so an ECHO of its own goes ahead. A reply that was repeated on the
+  // way would otherwise pass for this call's: a reconcile read from one that nothing had survived. A PING would not do:
+  // proxies answer it without its argument, and Redis refuses it while its disk fails.
   std::string nonce;
-  std::vector<Command> all{{"PING", nonce}};
+  std::vector<Command> all{{"ECHO", nonce}};
   all.insert(all.end(), commands.begin(), commands.end());
   return Driver(pool, role, sale, core::Asks::wait_out, deadline)
       .run(nullptr, [&](Connection& connection, Deadline until) {
@@ -197,9 +205,7 @@ const Reply& first_error(const std::vector<Reply>& replies) {
 }
 
 Result<Done> load_scripts(ConnectionPool& pool, std::string_view sale, Deadline deadline) {
-  std::vector<Command> commands;
-  for (const core::Script& script : core::embedded_scripts()) commands.push_back({"SCRIPT", "LOAD", script.text});
-  auto replies = run_commands(pool, Role::primary, sale, commands, deadline);
+  auto replies = run_commands(pool, Role::primary, sale, load_all(), deadline);
   if (!replies) return tl::unexpected<Error>(std::move(replies.error()));
   return {};
 }

@@ -38,7 +38,7 @@ bool is_told_at_replicas(const Result<Answer>& answer) { return answer && answer
 
 /// No test waits for it; whoever should be `pending` gets kShort.
 constexpr milliseconds kLong{20'000};
-constexpr milliseconds kShort{400};
+constexpr milliseconds kShort{1000};
 
 Answer must(const Result<Answer>& answer) {
   REQUIRE_MESSAGE(answer, (answer ? "" : to_string(answer.error())));
@@ -265,6 +265,20 @@ TEST_SUITE("engine/level") {
     const Answer resolved =
         must(gate.resolve({SaleId{"autumn"}, BuyerId{"bob"}, RequestId{"r1"}}, {kLong, Level::replicas}));
     CHECK(resolved.level == Level::replicas);
+  }
+
+  TEST_CASE("a sale that is to wait for a replica is told nothing at level replicas where there never was one") {
+    PrivateRedis primary;  // which counts no offset: what it wrote and what nobody has acknowledged are both nought
+    auto pool = make_pool(primary.url()).value();
+    Sale sale = Sale{kSale}.item(ItemId{"shoe"}, 100, 2);
+    sale.replicas = 1;
+    make_raw_sale(*pool, sale);
+    StockGate gate(pool);
+    for (int i = 0; i < 2; ++i) {
+      const Answer answer = must(gate.reserve(click("ann", Level::replicas, kShort)));
+      CHECK(answer.outcome == Outcome::pending);
+      CHECK(answer.level == Level::primary);
+    }
   }
 
   TEST_CASE("with a replica cut off nothing is told at level replicas: no fresh reserve, retry, look or confirm") {

@@ -116,6 +116,8 @@ TEST_CASE("no script writes on a replica that may be written, for it has its pri
       {{"settle", {keys.meta, keys.buyers, keys.journal}, settle},
        {"create", sale.create_keys(), sale.create_arguments(sale.terms.uuid)},
        {"read", {keys.meta}, {nonce, "2", "HGETALL", keys.meta}},
+       {"preload", {keys.info}, {nonce, "phone", "red"}},
+       {"ack", {keys.taken("packer")}, {nonce, "element"}},
        {"probe", {keys.info}, {nonce, "#", "word"}},
        {"mark", {keys.meta}, {nonce, sale.terms.epoch, sale.terms.uuid}},
        {"publish", {keys.meta, keys.buyers, keys.winners}, {nonce, sale.terms.uuid, sale.terms.epoch, "2", "1 1 2 "}},

@@ -24,7 +24,7 @@ std::string Node::replication() const {
   return std::string("# Replication\r\nrole:") + (is_primary_ ? "master" : "slave") +
          "\r\nconnected_slaves:" + std::to_string(replicas_.size()) + lines +
          "\r\nmaster_failover_state:no-failover\r\nmaster_replid:" + id_ + "\r\nmaster_replid2:" + id_before_ +
-         "\r\nmaster_repl_offset:" + std::to_string(history_.size()) + "\r\n";
+         "\r\nmaster_repl_offset:" + std::to_string(had_replicas_ ? history_.size() : 0) + "\r\n";
 }
 
 Reply Node::plain(const Words& words, std::int64_t now_ms, Writes* writes) {
@@ -78,7 +78,8 @@ Reply Node::serve(const Words& words, std::int64_t now_ms) {
       }
     return error("ERR the simulator knows the library's scripts only");
   }
-  if (words[0] == "PING") return text(words.size() > 1 ? words[1] : "PONG");
+  if (words[0] == "PING") return text("PONG");
+  if (words[0] == "ECHO") return text(words.at(1));
   if (words[0] == "ROLE") return array({text(is_primary_ ? "master" : "slave")});
   if (Keyspace::writes(words[0])) {
     if (!is_primary_) return error(kReadOnly);
@@ -118,6 +119,7 @@ void Node::restart(std::size_t lost, std::string new_id) {
   for (const Writes& writes : history_) apply(data_, writes);
   id_ = std::move(new_id);
   id_before_ = std::string(40, '0');
+  had_replicas_ = false;
   forget_scripts();
 }
 

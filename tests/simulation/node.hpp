@@ -49,7 +49,10 @@ class Node {
   /// Removes one key as an eviction would.
   void evict(const std::string& key);
   /// What each replica that INFO tells of has acknowledged.
-  void see_replicas(std::vector<std::size_t> written) { replicas_ = std::move(written); }
+  void see_replicas(std::vector<std::size_t> written) {
+    replicas_ = std::move(written);
+    had_replicas_ |= !replicas_.empty();
+  }
   /// Refuses writes with this error, as for memory or missing replicas; empty: accepts them.
   void refuse_writes(std::string why) { refusal_ = std::move(why); }
 
@@ -64,6 +67,7 @@ class Node {
   std::string id_, id_before_ = std::string(40, '0');
   bool is_primary_ = false;
   std::vector<std::size_t> replicas_;
+  bool had_replicas_ = false;  // before, a primary counts no offset
   bool is_writable_ = false;
   std::string refusal_;
   Keyspace data_;

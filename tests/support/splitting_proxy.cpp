@@ -205,7 +205,9 @@ class SplittingProxy::Body {
     while (!client.dead) {
       const auto command = command_at_front(std::string_view(client.in).substr(done));
       if (!command) break;
-      const std::string bytes = client.in.substr(done, command->bytes);
+      const bool is_ping = !command->words.empty() && in_capitals(command->words[0]) == "PING";
+      // As Envoy and Twemproxy answer it: whatever its argument.
+      const std::string bytes = is_ping ? "*1\r\n$4\r\nPING\r\n" : client.in.substr(done, command->bytes);
       std::vector<std::size_t> servers;
       for (const std::size_t server : servers_for(command->words))
         if (reach(client, server)) servers.push_back(server);

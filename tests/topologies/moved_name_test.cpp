@@ -41,7 +41,7 @@ TEST_CASE("a quiet sale is reconciled at the node that its name moved to, though
   REQUIRE(eventually([&] { return worker->report().orders == 1; }));
 
   house.fail_over();
-  CHECK(eventually([&] { return worker->report().reconciles == 1; }));
+  CHECK(eventually([&] { return worker->report().reconciles >= 1; }));
   CHECK(eventually([&] { return worker->report().waiting_for.empty(); }));
   // For a moment after a reconcile nothing is sold, so that nobody wins while another gate still refuses.
   CHECK(eventually([&] { return gate.reserve(one_of("bob")).value().outcome == Outcome::reserved; }));
@@ -59,7 +59,7 @@ TEST_CASE("a sale that opens by its schedule after its name moved opens, and is 
   REQUIRE(sales.create(spring));
   RunningWorker worker(make_pool(house.url).value(), open_sink(house.db));
   house.fail_over();
-  REQUIRE(eventually([&] { return worker->report().reconciles == 1; }));
+  REQUIRE(eventually([&] { return worker->report().reconciles >= 1; }));
   StockGate gate(make_pool(house.url).value());
   CHECK(eventually([&] {
     const auto answer = gate.reserve(one_of("ann"));

@@ -22,8 +22,8 @@ constexpr Bug kBugs[] = {
     {"one_replica_of_two", "src/engine/flight_settle.cpp", "core::acknowledged_by(now->replication, needed)",
      "core::acknowledged_by(now->replication, std::min<std::size_t>(needed, 1))"},
     // As if the number of a WAIT behind a batch that wrote nothing, or on another connection, proved anything.
-    {"wait_believed", "src/engine/flight_settle.cpp", "reached.value_or(0)};",
-     "replies_[2].integer >= static_cast<std::int64_t>(needed) ? *written : reached.value_or(0)};"},
+    {"wait_believed", "src/engine/flight_settle.cpp", "*written, reached};",
+     "*written, replies_[2].integer >= static_cast<std::int64_t>(needed) ? written : reached};"},
     // Among what a look reads by script: behind a proxy a replica answers it, and tells of the past.
     {"one_plain_read", "src/engine/sale_standing.cpp", "  const std::vector<Reply>& replies = read->replies;\n",
      "  auto plain = run_commands(pool, Role::primary, sale, {commands[5]}, deadline);\n"
