@@ -30,7 +30,7 @@ build() {
     in_source cmake --build build/arm64 --target flashsale flashsale_sink_sqlite flashsale_sink_postgres test_util \
       test_core test_redis test_lua $(printf 'test_capi_%s ' $capi)
 }
-is_arm64() { in_source sh -c 'readelf -h build/arm64/bin/test_core | grep AArch64'; }
+is_arm64() { in_source sh -c 'aarch64-linux-gnu-readelf -h build/arm64/bin/test_core | grep AArch64'; }
 
 step "the chroot" chroot_of bookworm "$chroot" || return 0
 step "a checkout of HEAD" checkout "$chroot$source" || return 0
