@@ -30,7 +30,7 @@ build() {
     in_source cmake --build build/arm64 --target flashsale flashsale_sink_sqlite flashsale_sink_postgres test_util \
       test_core test_redis test_lua $(printf 'test_capi_%s ' $capi)
 }
-is_arm64() { in_source sh -c 'readelf -h build/arm64/bin/test_core | grep AArch64'; }
+is_arm64() { in_source sh -c 'aarch64-linux-gnu-readelf -h build/arm64/bin/test_core | grep AArch64'; }
 
 step "the chroot" chroot_of bookworm "$chroot" || return 0
 step "a checkout of HEAD" checkout "$chroot$source" || return 0
@@ -38,9 +38,13 @@ step "packages" install_packages || return 0
 step "versions" versions && cat "$cache/logs/arm64-versions.log"
 step "the cross build" build || return 0
 step "it is for arm64" is_arm64
-for room in util core redis lua; do
-  step "test_$room" in_source qemu-aarch64-static build/arm64/bin/test_$room
-done
-for name in $capi; do
-  step "test_capi_$name" in_source qemu-aarch64-static "build/arm64/bin/test_capi_$name"
-done
+# emulated PROGRAM [ARGUMENT...]: whatever hangs in the emulation has failed.
+emulated() {
+  local program=$1
+  shift
+  in_source timeout 600 qemu-aarch64-static "build/arm64/bin/$program" "$@"
+}
+for room in util core lua; do step "test_$room" emulated "test_$room"; done
+# Of the room redis what needs no server: qemu does not get through all of its forks and signals.
+step "test_redis: resp and url" emulated test_redis "--source-file=*/resp_test.cpp,*/url_test.cpp"
+for name in $capi; do step "test_capi_$name" emulated "test_capi_$name"; done

@@ -11,7 +11,7 @@ import sys
 from array import array
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, chain
-from typing import NamedTuple, Union
+from typing import NamedTuple, Union, cast
 
 from ._codes import Effect, Level, Outcome, PauseReason, Verb
 from ._errors import Error, InvalidArgument, Protocol, to_error
@@ -198,4 +198,4 @@ class EventRecords:
 
     def events(self, count: int) -> Iterator[Event]:
         """The first `count` of them."""
-        return EVENT.iter_unpack(self._view[: count * EVENT.size])  # type: ignore[return-value]
+        return cast("Iterator[Event]", EVENT.iter_unpack(self._view[: count * EVENT.size]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 
@@ -74,6 +75,6 @@ def test_a_worker_carries_orders_until_it_is_stopped(shop: Shop) -> None:
         worker.stop()
         running.join(60)
         assert not running.is_alive()
-    with sqlite3.connect(shop.database) as rows:
+    with contextlib.closing(sqlite3.connect(shop.database)) as rows:
         (count,) = rows.execute("select count(*) from flashsale_order where sale = ?", (shop.sale,)).fetchone()
     assert count == 20

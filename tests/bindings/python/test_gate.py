@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import pickle
 import sqlite3
 import subprocess
@@ -108,7 +109,7 @@ def test_the_payload_reaches_the_database_byte_for_byte(shop: Shop) -> None:
     gate = flashsale.StockGate(shop.pool)
     order = gate.reserve(shop.sale, ITEM, buyer="ann", request="1", payload=memoryview(payload)).order
     flashsale.OrderWorker(shop.pool, shop.sink, [shop.sale]).drain(timeout=60)
-    with sqlite3.connect(shop.database) as rows:
+    with contextlib.closing(sqlite3.connect(shop.database)) as rows:
         row = rows.execute("select payload, buyer from flashsale_order where sale = ?", (shop.sale,)).fetchone()
     assert row == (payload, "ann") and order.endswith(".0")
 
