@@ -74,7 +74,8 @@ class OrderQueue {
   /// Shares `pool`.
   explicit OrderQueue(std::shared_ptr<ConnectionPool> pool);
 
-  /// Journal mode: up to `count` entries (1..10,000) after `after`, oldest first; changes nothing. One round trip.
+  /// Journal mode: up to `count` entries (1..10,000) after `after`, oldest first; changes nothing. A round trip for
+  /// each 64 of them.
   [[nodiscard]] Result<std::vector<JournalEntry>> read(SaleId sale, Position after, std::size_t count,
                                                        Deadline deadline) const;
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "core/call_flow.hpp"
 #include "core/checks.hpp"
@@ -21,8 +22,9 @@ namespace {
 using engine::guarded;
 
 constexpr std::size_t kCountMax = 10'000;
-constexpr milliseconds kBeatEvery{1000};   // lua/give_back.lua relies on it
-constexpr milliseconds kReplyMargin{100};  // for the reply of a BLMOVE that waited to its end
+constexpr std::size_t kEntriesPerRead = 64;  // no call keeps Redis for long
+constexpr milliseconds kBeatEvery{1000};     // lua/give_back.lua relies on it
+constexpr milliseconds kReplyMargin{100};    // for the reply of a BLMOVE that waited to its end
 constexpr milliseconds kSilenceMax{86'400'000};
 
 std::optional<Error> wrong(const core::Defect& defect) {
@@ -139,11 +141,19 @@ Result<std::vector<JournalEntry>> OrderQueue::read(SaleId sale, Position after, 
     if (count < 1 || count > kCountMax)
       return fail(ErrorCode::invalid_argument, fmt::format("count must be 1 to {}, is {}", kCountMax, count));
     const core::Keys keys(sale.text());
-    const std::string from = "(" + to_string(after), limit = std::to_string(count);
-    const auto read =
-        engine::read_at_primary(*pool_, sale.text(), {{"XRANGE", keys.journal, from, "+", "COUNT", limit}}, deadline);
-    if (!read) return tl::unexpected<Error>(read.error());
-    return core::read_entries(read->replies.back());
+    std::vector<JournalEntry> entries;
+    for (std::size_t got = kEntriesPerRead; got == kEntriesPerRead && entries.size() < count;) {
+      const std::string from = "(" + to_string(entries.empty() ? after : entries.back().at);
+      const std::string limit = std::to_string(std::min(count - entries.size(), kEntriesPerRead));
+      const auto read =
+          engine::read_at_primary(*pool_, sale.text(), {{"XRANGE", keys.journal, from, "+", "COUNT", limit}}, deadline);
+      if (!read) return tl::unexpected<Error>(read.error());
+      auto page = core::read_entries(read->replies.back());
+      if (!page) return page;
+      got = page->size();
+      std::move(page->begin(), page->end(), std::back_inserter(entries));
+    }
+    return entries;
   });
 }
 

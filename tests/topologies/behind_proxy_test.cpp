@@ -314,9 +314,9 @@ TEST_CASE("level replicas waits for every replica of the primary, whomever a pro
   REQUIRE(whole);
   CHECK(whole->level == Level::replicas);
   setup.late_link->stall();
-  for (int i = 0; i < 10; ++i) {
-    const auto answer = reserve(fmt::format("b{}", i), milliseconds{300});
-    if (!answer) continue;  // a machine that had no time for it
+  for (int i = 0; i < 5; ++i) {
+    const auto answer = reserve(fmt::format("b{}", i), milliseconds{1000});
+    REQUIRE(answer);
     CHECK(answer->outcome == Outcome::pending);
     CHECK(answer->level == Level::primary);
   }
