@@ -130,7 +130,7 @@ TEST_CASE("random verbs from threads and processes end with Redis, database and 
 
   std::map<std::string, std::int64_t> booked;
   const auto model = in_model(lives), stored = in_database(sale), held = in_redis(sale, booked);
-  CHECK(model.size() > 50);
+  CHECK(model.size() >= 17);  // fifty units in orders of three at most; what comes back in time only adds to that
   CHECK(model == stored);
   CHECK(model == held);
   CHECK(sale.dead().empty());
