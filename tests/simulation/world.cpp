@@ -96,7 +96,6 @@ class World {
   std::vector<Heard> history_;
   std::vector<std::string> spoken_;  // keeps the strings of calls alive
   std::uint64_t buyers_ = 6;
-  int restocks_ = 0;
   bool nested_ = false;
   std::optional<std::pair<std::string, std::string>> doubtful_;  // somebody does not know what became of it
   Verdict verdict_;
