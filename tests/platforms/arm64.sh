@@ -3,7 +3,7 @@
 # machine's own.
 need_packages yes debootstrap git || exit 1
 chroot=$cache/arm64
-source=/root/flashsale
+source=/srv/flashsale
 
 # in_source COMMAND...
 in_source() { inside "$chroot" env -C "$source" HOME=/root LC_ALL=C.UTF-8 "$@"; }

@@ -8,7 +8,7 @@ candidates() {
   "$@" sh -c 'apt-cache pkgnames | grep -xE "g[+][+]-(1[2-9])|clang-(1[4-9]|2[0-9])" | sed "s/^g++/gcc/" | sort -V'
 }
 here() { env -C "$cache/compilers/flashsale" "$@"; }
-there() { inside "$cache/trixie" env -C /root/flashsale HOME=/root LC_ALL=C.UTF-8 "$@"; }
+there() { inside "$cache/trixie" env -C /srv/flashsale HOME=/root LC_ALL=C.UTF-8 "$@"; }
 
 # compile COMMAND NAME: in the checkout that COMMAND works in.
 compile() {
@@ -35,7 +35,7 @@ if [ $# = 0 ]; then
   fi
 fi
 case " ${names[*]-}" in
-  *" trixie:"*) step "a checkout of HEAD in Debian 13" checkout "$cache/trixie/root/flashsale" ;;
+  *" trixie:"*) step "a checkout of HEAD in Debian 13" checkout "$cache/trixie/srv/flashsale" ;;
 esac
 step "a checkout of HEAD" checkout "$cache/compilers/flashsale" || return 0
 for name in "${names[@]}"; do

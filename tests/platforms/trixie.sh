@@ -1,7 +1,7 @@
 # Sourced by run: Debian 13. Its own packages, compiler and servers; nothing of this machine but the kernel.
 need_packages yes debootstrap git || exit 1
 chroot=$cache/trixie
-source=/root/flashsale
+source=/srv/flashsale
 
 trixie() { inside "$chroot" env HOME=/root LC_ALL=C.UTF-8 "$@"; }
 # in_source COMMAND...
