@@ -48,7 +48,10 @@ TEST_CASE("`fenced` is no answer to a request whose lost copy may have won") {
   Result<Answer> answer = Answer{};
   std::thread caller([&] { answer = gate.reserve(click(sale, "ann", milliseconds{3'000})); });
   CHECK(eventually([&] { return sale.meta("seq") != seq; }));
+  // No later copy may reach Redis before it is fenced, and no reply to one that did come through afterwards.
+  wire.cut_requests_after(0);
   redis.command({"HSET", core::Keys(sale.id).meta, "hist", "0123"});
+  wire.cut_now();
   wire.pass();
   caller.join();
   REQUIRE_FALSE(answer);
