@@ -129,10 +129,12 @@ Result<Endpoint> meet_endpoint(ConnectionPool& pool, std::string_view sale, Dead
 }  // namespace engine
 
 Result<Endpoint> find_endpoint(ConnectionPool& pool, SaleId sale, Deadline deadline) {
-  return engine::guarded([&]() -> Result<Endpoint> {
+  auto found = engine::guarded([&]() -> Result<Endpoint> {
     if (auto defect = core::check_sale(sale.text())) return fail(ErrorCode::invalid_argument, *defect);
     return engine::look(pool, sale.text(), deadline);
   });
+  if (!found) found.error().effect = Effect::none;  // also where memory ran out
+  return found;
 }
 
 std::string to_string(const Endpoint& endpoint) {
